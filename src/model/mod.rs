@@ -1,0 +1,3 @@
+//! The pure vocabulary: names, uids, steps, plans, inventories, failures. No I/O, no clock, no randomness.
+mod failure;
+pub use failure::{Answer, Class, Failure};
