@@ -4,4 +4,5 @@ pub mod host;
 pub mod http;
 pub mod nftables;
 pub mod proxmox;
+pub mod sandbox_connection;
 pub mod traefik;
