@@ -1,0 +1,35 @@
+//! Values as people write them: a name, a size with a unit, an address with its prefix.
+//!
+//! Each is checked when it is read, is written back in one canonical spelling, and describes itself to editors.
+//! Anything that holds one of these needs no further look at its shape.
+mod auto;
+mod cidr;
+mod host_name;
+mod mac;
+mod name;
+mod period;
+mod port;
+mod rate;
+mod reference;
+mod site_id;
+mod size;
+mod slug;
+mod spelled;
+mod vmid;
+
+pub use auto::Auto;
+pub use cidr::{Cidr4, Cidr6, Network};
+pub use host_name::{HostName, HostPattern};
+pub use mac::Mac;
+pub use name::Name;
+pub use period::Period;
+pub use port::{Port, PortRange, PortTarget, Transport};
+pub use rate::Rate;
+pub use reference::{FileReference, Reference};
+pub use site_id::SiteId;
+pub use size::Size;
+pub use slug::Slug;
+pub use vmid::Vmid;
+
+#[cfg(test)]
+mod tests;
