@@ -1,1 +1,99 @@
-//! see ../mod.rs
+//! Proxmox VE: its HTTP API with typed nouns and verbs.
+//!
+//! What is known about the API that is not in its schema was seen on pve-manager 9.2.11 and is said where it is used.
+mod access;
+mod encode;
+mod guests;
+mod lxc;
+pub mod network;
+pub mod notes;
+pub mod property;
+mod reply;
+mod storage;
+pub mod tags;
+mod task;
+mod transport;
+pub mod values;
+
+pub use access::Permissions;
+pub use guests::{Guest, GuestType, Power};
+pub use lxc::{Address, Config, Parameters, volume_size};
+pub use storage::Volume;
+pub use task::TaskId;
+
+use crate::{
+    model::{Answer, Class, Failure},
+    providers::http::Trust,
+};
+use secrecy::SecretString;
+use std::{sync::Arc, time::Duration};
+use url::Url;
+
+/// How a Proxmox VE cluster is reached.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// `https://host:8006`, nodes of one cluster; the first that answers is used.
+    pub endpoints: Vec<Url>,
+    pub trust: Trust,
+    /// `user@realm!id=secret`.
+    pub token: SecretString,
+}
+
+/// How long things are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// The first pause between two looks at a running task; it doubles.
+    pub first_look: Duration,
+    /// The longest pause between two looks.
+    pub last_look: Duration,
+    /// How long a task may take.
+    pub task: Duration,
+    /// How long a guest may be locked by somebody else (a backup, a snapshot) before a call gives up.
+    pub lock: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first_look: Duration::from_millis(50),
+            last_look: Duration::from_secs(1),
+            task: Duration::from_secs(600),
+            lock: Duration::from_secs(120),
+        }
+    }
+}
+
+/// A connection to one cluster. Cheap to clone; all clones share its connections and its limit on concurrent calls.
+#[derive(Clone)]
+pub struct Proxmox {
+    wire: Arc<transport::Wire>,
+    patience: Patience,
+}
+
+impl Proxmox {
+    /// Sets the client up; nothing is sent.
+    ///
+    /// # Errors
+    /// `Invalid` when there is no endpoint, one is not `https`, the token is not of the form `user@realm!id=secret`, or
+    /// the authorities are not PEM.
+    pub fn connect(access: Access) -> Answer<Self> {
+        Self::connect_with(access, Patience::default())
+    }
+    /// As [`Self::connect`], with other waiting times.
+    pub fn connect_with(access: Access, patience: Patience) -> Answer<Self> {
+        Ok(Self { wire: Arc::new(transport::Wire::new(access)?), patience })
+    }
+
+    /// The release, such as `9.2`.
+    pub async fn version(&self) -> Answer<String> {
+        let data = self.wire.get("ask for the version of Proxmox VE", "/version", &[]).await?;
+        let release = data.get("release").or_else(|| data.get("version")).and_then(values::text);
+        release.ok_or_else(|| strange("ask for the version of Proxmox VE", "no `release`"))
+    }
+}
+
+/// An answer that does not have the form that the API documents.
+fn strange(attempted: &str, what: &str) -> Failure {
+    Failure::new(Class::Transient, attempted, format!("the answer is not understood: {what}"))
+        .hint("is this really a Proxmox VE API, and not a proxy in front of it?")
+}

@@ -1,0 +1,89 @@
+//! All guests of the cluster in one call.
+use super::{Proxmox, strange, tags, values};
+use crate::model::Answer;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Whether a guest is a container or a virtual machine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuestType {
+    Lxc,
+    Qemu,
+}
+
+/// What a listing says about the power state, which may be 20 s old.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Power {
+    Running,
+    Stopped,
+    /// Right after a create, or when the node does not report.
+    Unknown,
+}
+
+/// One line of the listing. Existence, lock and tags are fresh; name and power come from statistics that are gathered every
+/// 10 s.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Guest {
+    pub vmid: u32,
+    pub node: String,
+    pub kind: GuestType,
+    pub name: Option<String>,
+    pub power: Power,
+    pub template: bool,
+    pub tags: BTreeSet<String>,
+    pub lock: Option<String>,
+}
+
+impl Proxmox {
+    /// The guests that the token may see, by id. Prove with [`super::Permissions::proves`] that these are all.
+    pub async fn guests(&self) -> Answer<Vec<Guest>> {
+        let attempted = "list the guests";
+        let data = self.wire.get(attempted, "/cluster/resources", &[("type", "vm")]).await?;
+        let lines = data.as_array().ok_or_else(|| strange(attempted, "not a list"))?;
+        let mut guests = vec![];
+        for line in lines {
+            guests.extend(guest(line).map_err(|what| strange(attempted, &what))?);
+        }
+        guests.sort_by_key(|g: &Guest| g.vmid);
+        Ok(guests)
+    }
+
+    /// The lowest id that no guest of the cluster has, whoever may see it. It is not reserved.
+    pub async fn next_free_id(&self) -> Answer<u32> {
+        let attempted = "ask for a free guest id";
+        let data = self.wire.get(attempted, "/cluster/nextid", &[]).await?;
+        let id = values::number(&data).and_then(|n| u32::try_from(n).ok());
+        id.ok_or_else(|| strange(attempted, "not a number"))
+    }
+}
+
+/// `None` for types that later versions add. A guest that cannot be read is an error, not a gap in the list.
+fn guest(line: &Value) -> Result<Option<Guest>, String> {
+    let field = |name: &str| line.get(name).and_then(values::text);
+    let kind = match field("type").as_deref() {
+        Some("lxc") => GuestType::Lxc,
+        Some("qemu") => GuestType::Qemu,
+        _ => return Ok(None),
+    };
+    let vmid = line.get("vmid").and_then(values::number).and_then(|n| u32::try_from(n).ok());
+    Ok(Some(Guest {
+        vmid: vmid.ok_or("a guest without `vmid`")?,
+        node: field("node").ok_or("a guest without `node`")?,
+        kind,
+        name: field("name"),
+        power: power(field("status").as_deref()),
+        template: line.get("template").and_then(values::number) == Some(1),
+        tags: tags::parse(&field("tags").unwrap_or_default()),
+        lock: field("lock").filter(|l| !l.is_empty()),
+    }))
+}
+
+pub(super) fn power(status: Option<&str>) -> Power {
+    match status {
+        Some("running") => Power::Running,
+        Some("stopped") => Power::Stopped,
+        _ => Power::Unknown,
+    }
+}

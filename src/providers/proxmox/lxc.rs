@@ -1,0 +1,253 @@
+//! Containers: configuration, power, life and death.
+use super::{Guest, Power, Proxmox, encode, guests::power, property::Properties, strange, transport::Pairs, values};
+use crate::model::{Answer, Class};
+use reqwest::Method;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// The parameters of one call, by name.
+pub type Parameters = BTreeMap<String, String>;
+
+/// How long the statistics behind a listing may still show the power state of before.
+const STALE: Duration = Duration::from_secs(25);
+
+/// The configuration of a container.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Config {
+    /// Of the whole file; sent back with a write, which is refused when the file has changed since.
+    pub digest: String,
+    /// What holds now or from the next start: the file with its pending part merged.
+    pub values: BTreeMap<String, String>,
+    /// Keys whose value (or removal) takes effect only with the next start.
+    pub pending: BTreeSet<String>,
+    /// Keys that exist only as pending. Deleting one does nothing (seen on pve-manager 9.2.11): it must be reverted.
+    pub only_pending: BTreeSet<String>,
+}
+
+impl Config {
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+    /// Why the guest is locked: `backup`, `create`, `migrate` …
+    pub fn lock(&self) -> Option<&str> {
+        self.get("lock").filter(|l| !l.trim().is_empty())
+    }
+}
+
+/// An address that a running container really has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// The interface inside: `eth0`.
+    pub interface: String,
+    pub ip: IpAddr,
+}
+
+fn base(node: &str, vmid: u32) -> String {
+    format!("/nodes/{}/lxc/{vmid}", encode::segment(node))
+}
+
+impl Proxmox {
+    /// The configuration of a container, with what is pending.
+    pub async fn lxc_config(&self, node: &str, vmid: u32) -> Answer<Config> {
+        let attempted = format!("read the configuration of container {vmid} on {node}");
+        let data = self.wire.get(&attempted, &format!("{}/pending", base(node, vmid)), &[]).await?;
+        let lines = data.as_array().ok_or_else(|| strange(&attempted, "not a list"))?;
+        let mut config = Config::default();
+        for line in lines {
+            let key = line.get("key").and_then(Value::as_str).ok_or_else(|| strange(&attempted, "no `key`"))?;
+            let [now, next] = ["value", "pending"].map(|n| line.get(n).and_then(values::text));
+            let goes = line.get("delete").and_then(values::number).is_some_and(|n| n > 0);
+            if next.is_some() || goes {
+                config.pending.insert(key.to_owned());
+                if now.is_none() {
+                    config.only_pending.insert(key.to_owned());
+                }
+            }
+            if let Some(value) = next.or(now).filter(|_| !goes) {
+                config.values.insert(key.to_owned(), value);
+            }
+        }
+        config.digest = config.values.remove("digest").ok_or_else(|| strange(&attempted, "no `digest`"))?;
+        Ok(config)
+    }
+
+    /// Whether a container runs, asked of the node itself.
+    pub async fn lxc_power(&self, node: &str, vmid: u32) -> Answer<Power> {
+        let attempted = format!("ask whether container {vmid} on {node} runs");
+        let data = self.wire.get(&attempted, &format!("{}/status/current", base(node, vmid)), &[]).await?;
+        Ok(power(data.get("status").and_then(Value::as_str)))
+    }
+
+    /// Whether a listed container runs: the word of the listing where that can be relied on, else the node's.
+    pub async fn power_of(&self, guest: &Guest) -> Answer<Power> {
+        let touched = self.wire.touched(guest.vmid).is_some_and(|at| at.elapsed() < STALE);
+        if guest.power == Power::Running && !touched {
+            return Ok(Power::Running);
+        }
+        self.lxc_power(&guest.node, guest.vmid).await
+    }
+
+    /// Creates a container and waits until it is complete.
+    ///
+    /// # Errors
+    /// `Conflict` when the id is taken. A create that fails leaves nothing behind.
+    pub async fn create_lxc(&self, node: &str, vmid: u32, parameters: &Parameters) -> Answer<()> {
+        let attempted = format!("create container {vmid} on {node}");
+        let mut pairs: Pairs = vec![("vmid".into(), vmid.to_string())];
+        pairs.extend(parameters.clone());
+        self.wire.touch(vmid);
+        self.act(&attempted, Method::POST, &format!("/nodes/{}/lxc", encode::segment(node)), &pairs).await
+    }
+
+    /// Sets and removes values; `revert` takes back what is pending. Not atomic: after an error some of it may have been
+    /// applied.
+    ///
+    /// # Errors
+    /// `Conflict` when the configuration is no longer that of `digest`.
+    pub async fn update_lxc(
+        &self,
+        node: &str,
+        vmid: u32,
+        set: &Parameters,
+        delete: &[String],
+        revert: &[String],
+        digest: &str,
+    ) -> Answer<()> {
+        let attempted = format!("change the configuration of container {vmid} on {node}");
+        let mut pairs: Pairs = set.clone().into_iter().collect();
+        for (name, keys) in [("delete", delete), ("revert", revert)] {
+            if !keys.is_empty() {
+                pairs.push((name.into(), keys.join(",")));
+            }
+        }
+        pairs.push(("digest".into(), digest.into()));
+        self.act(&attempted, Method::PUT, &format!("{}/config", base(node, vmid)), &pairs).await
+    }
+
+    /// Starts a container; one that runs already is fine.
+    pub async fn start(&self, node: &str, vmid: u32) -> Answer<()> {
+        let attempted = format!("start container {vmid} on {node}");
+        self.switch(&attempted, node, vmid, "start", vec![], Power::Running).await
+    }
+
+    /// Shuts a container down, hard after `timeout`; one that does not run is fine.
+    pub async fn shutdown(&self, node: &str, vmid: u32, timeout: Duration) -> Answer<()> {
+        let attempted = format!("shut down container {vmid} on {node}");
+        let pairs = vec![("timeout".into(), timeout.as_secs().to_string()), ("forceStop".into(), "1".into())];
+        self.switch(&attempted, node, vmid, "shutdown", pairs, Power::Stopped).await
+    }
+
+    /// Stops a container hard; one that does not run is fine.
+    pub async fn stop(&self, node: &str, vmid: u32) -> Answer<()> {
+        let attempted = format!("stop container {vmid} on {node}");
+        self.switch(&attempted, node, vmid, "stop", vec![], Power::Stopped).await
+    }
+
+    /// Shuts a container down and starts it again, which applies what is pending.
+    pub async fn reboot(&self, node: &str, vmid: u32, timeout: Duration) -> Answer<()> {
+        let attempted = format!("restart container {vmid} on {node}");
+        let pairs = vec![("timeout".into(), timeout.as_secs().to_string())];
+        self.wire.touch(vmid);
+        self.act(&attempted, Method::POST, &format!("{}/status/reboot", base(node, vmid)), &pairs).await
+    }
+
+    /// Destroys a stopped container with its volumes, and its entries in backup jobs.
+    pub async fn delete_lxc(&self, node: &str, vmid: u32) -> Answer<()> {
+        let attempted = format!("destroy container {vmid} on {node}");
+        let pairs = vec![("purge".into(), "1".into())];
+        match self.act(&attempted, Method::DELETE, &base(node, vmid), &pairs).await {
+            Err(f) if f.class == Class::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Grows a volume (`rootfs`, `mp0` …) to this many bytes; one that has them already is fine.
+    pub async fn resize(&self, node: &str, vmid: u32, disk: &str, bytes: u64) -> Answer<()> {
+        let size = values::size(bytes);
+        let attempted = format!("grow {disk} of container {vmid} on {node} to {size}");
+        let pairs = vec![("disk".into(), disk.into()), ("size".into(), size)];
+        match self.act(&attempted, Method::PUT, &format!("{}/resize", base(node, vmid)), &pairs).await {
+            Err(f) if f.reason.contains("disk is already at specified size") => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The addresses that a container really has, without loopback and link-local ones. Empty when it does not run.
+    pub async fn interfaces(&self, node: &str, vmid: u32) -> Answer<Vec<Address>> {
+        let attempted = format!("ask for the addresses of container {vmid} on {node}");
+        let data = self.wire.get(&attempted, &format!("{}/interfaces", base(node, vmid)), &[]).await?;
+        let mut out = vec![];
+        for card in data.as_array().into_iter().flatten() {
+            let Some(interface) = card.get("name").and_then(Value::as_str) else { continue };
+            let listed = card.get("ip-addresses").and_then(Value::as_array).into_iter().flatten();
+            let listed = listed.filter_map(|a| a.get("ip-address").and_then(Value::as_str)).map(str::to_owned);
+            // Before 9 there are only these two, with a prefix.
+            let old = ["inet", "inet6"].into_iter().filter_map(|n| card.get(n).and_then(Value::as_str));
+            let old = old.filter_map(|a| a.split('/').next()).map(str::to_owned);
+            let mut seen = BTreeSet::new();
+            for ip in listed.chain(old).filter_map(|a| a.parse::<IpAddr>().ok()) {
+                let local = match ip {
+                    IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
+                    IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
+                };
+                if !local && seen.insert(ip) {
+                    out.push(Address { interface: interface.to_owned(), ip });
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    async fn switch(
+        &self,
+        attempted: &str,
+        node: &str,
+        vmid: u32,
+        verb: &str,
+        pairs: Pairs,
+        wanted: Power,
+    ) -> Answer<()> {
+        self.wire.touch(vmid);
+        let path = format!("{}/status/{verb}", base(node, vmid));
+        match self.act(attempted, Method::POST, &path, &pairs).await {
+            // `CT 101 already running`, `CT 101 not running`; the latter also when there is no such guest.
+            Err(f) if f.reason.contains("already running") || f.reason.contains("not running") => {
+                match self.lxc_power(node, vmid).await? {
+                    now if now == wanted => Ok(()),
+                    _ => Err(f),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// One write, and its task; again while somebody else holds the guest's lock, because then nothing was applied.
+    async fn act(&self, attempted: &str, method: Method, path: &str, pairs: &Pairs) -> Answer<()> {
+        let deadline = Instant::now() + self.patience.lock;
+        let mut pause = self.patience.first_look * 4;
+        loop {
+            let outcome = match self.wire.write(attempted, method.clone(), path, pairs).await {
+                Ok(answer) => self.finish(attempted, &answer).await,
+                Err(f) => Err(f),
+            };
+            match outcome {
+                Err(f) if f.class == Class::Busy && Instant::now() + pause < deadline => {
+                    tracing::debug!(attempted, reason = f.reason, "waiting for a lock");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// The size of a volume in bytes, as the configuration notes it: `local:101/vm-101-disk-0.raw,size=8G`.
+pub fn volume_size(value: &str) -> Option<u64> {
+    Properties::parse(value).get("size").and_then(values::bytes)
+}
