@@ -1,5 +1,20 @@
-//! The pure vocabulary: names, uids, steps, plans, inventories, failures. No I/O, no clock, no randomness.
+//! The pure vocabulary: names, uids, marks, steps, plans, inventories, failures. No I/O, no clock, no randomness.
 mod failure;
-pub use failure::{Answer, Class, Failure};
+mod inventory;
+mod mark;
+mod object;
+mod resource;
+mod step;
 mod values;
+mod wanted;
+mod wants;
+
+pub use failure::{Answer, Class, Failure};
+pub use inventory::{Foreign, Found, Observation, Ours};
+pub use mark::{Deletion, Mark};
+pub use object::{DeclarationId, ObjectId, Revision, Uid};
+pub use resource::{Inventory, Observed, Resource, Sides};
+pub use step::{Disruption, Draft, Expect, Field, Later, Loss, Note, Plan, Step, StepId, Verb};
 pub use values::*;
+pub use wanted::{Mode, Ready, Waiting, Wanted};
+pub use wants::Wants;

@@ -1,8 +1,12 @@
 //! One folder per foreign system: typed nouns and verbs, typed failures, no policy.
 pub mod cloudflare;
 pub mod host;
-pub mod http;
 pub mod nftables;
 pub mod proxmox;
 pub mod sandbox_connection;
 pub mod traefik;
+
+/// The systems that one site reaches. What it does not declare, or what cannot be connected to by configuration, is
+/// `None`; a driver that finds `None` answers `Unavailable`, never an empty inventory.
+#[derive(Default)]
+pub struct Providers {}

@@ -1,1 +1,14 @@
-//! see lib.rs
+//! What exists and can be changed on its own. One folder per resource; this file is the contract that they fill.
+//!
+//! A resource has a pure half ([`Resource`], defined in `model` because `plan` reads it: what differs, what it needs,
+//! what it uses) and an I/O half ([`Driver`]: observe, look, apply). Ownership, absence, identity, order and guards are decided once for all of them, in
+//! [`crate::plan`]; which declarations want which objects is said in [`crate::kinds`].
+mod driver;
+mod erased;
+mod perform;
+mod world;
+
+pub use driver::{Act, Driver, System};
+pub use erased::{AnyResource, Change, Of};
+pub use crate::model::{Inventory, Observed, Resource, Sides, Wants};
+pub use world::{From, World};
