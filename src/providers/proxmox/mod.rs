@@ -15,6 +15,9 @@ mod task;
 mod transport;
 pub mod values;
 
+#[cfg(test)]
+mod tests;
+
 pub use access::Permissions;
 pub use guests::{Guest, GuestType, Power};
 pub use lxc::{Address, Config, Parameters, volume_size};
