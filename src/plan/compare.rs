@@ -1,7 +1,7 @@
 //! Ownership, absence and identity: decided here, once, for all resources.
 use crate::model::{
-    DeclarationId, Draft, Expect, Found, Inventory, Loss, Mark, Mode, Note, ObjectId, Observation, Observed, Ours, Plan,
-    Ready, Resource, Revision, Sides, Step, StepId, Uid, Verb, Wanted, Wants,
+    DeclarationId, Draft, Expect, Found, Inventory, Loss, Mark, Mode, Note, ObjectId, Observation, Observed, Ours,
+    Plan, Ready, Resource, Revision, Sides, Step, StepId, Uid, Verb, Wanted, Wants,
 };
 use crate::model::{Deletion, Disruption, Later};
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,10 +137,7 @@ fn case<'a, R: Resource, C>(
         }
         (Some(Wanted::Ready(ready)), Some(Found::Ours(ours))) => {
             let owner = ours.mark.declared.as_ref().map_or_else(String::new, |d| format!(" ({d})"));
-            let text = format!(
-                "carries the uid {}{owner}, but {} is wanted here",
-                ours.mark.uid, ready.mark.uid
-            );
+            let text = format!("carries the uid {}{owner}, but {} is wanted here", ours.mark.uid, ready.mark.uid);
             let hint = "if the manifest was renamed, say `trueup/renamed-from: OLD-NAME` in it".to_string();
             plan.conflicts.push(note(ready.mark.declared.as_ref(), text, Some(hint)));
             None
@@ -202,10 +199,7 @@ fn stale(wanted: &Mark, live: &Mark) -> bool {
 
 /// Live objects that carry a uid which another object stands for: copies, or an object whose key was changed in its
 /// manifest. Neither is ever touched.
-fn strays<R: Resource>(
-    wanted: &BTreeMap<R::Key, Wanted<R::Desired>>,
-    live: &Inventory<R>,
-) -> BTreeMap<R::Key, Note> {
+fn strays<R: Resource>(wanted: &BTreeMap<R::Key, Wanted<R::Desired>>, live: &Inventory<R>) -> BTreeMap<R::Key, Note> {
     let mut out = BTreeMap::new();
     if !R::ONE_PER_UID {
         return out;
@@ -238,7 +232,10 @@ fn strays<R: Resource>(
             out.insert((*other).clone(), note(other, ready.mark.declared.as_ref(), text, hint));
         }
         if !is_there {
-            let text = format!("its uid is carried by {}", others.iter().map(|o| R::id(o).to_string()).collect::<Vec<_>>().join(", "));
+            let text = format!(
+                "its uid is carried by {}",
+                others.iter().map(|o| R::id(o).to_string()).collect::<Vec<_>>().join(", ")
+            );
             let hint = "an id cannot be changed in place: put the old one back";
             out.insert(key.clone(), note(key, ready.mark.declared.as_ref(), text, hint));
         }

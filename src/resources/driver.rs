@@ -62,11 +62,8 @@ pub trait Driver: Resource {
     ) -> impl Future<Output = Answer<Inventory<Self>>> + Send;
 
     /// One change. It must be safe to call it again when its effect has happened already but the reply was lost.
-    fn apply(
-        providers: &Providers,
-        scope: &Self::Scope,
-        act: Act<'_, Self>,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    fn apply(providers: &Providers, scope: &Self::Scope, act: Act<'_, Self>)
+    -> impl Future<Output = Answer<()>> + Send;
 
     /// Many changes in one call of the provider, with an answer for each, in order.
     fn apply_all(

@@ -8,7 +8,7 @@ mod erased;
 mod perform;
 mod world;
 
+pub use crate::model::{Inventory, Observed, Resource, Sides, Wants};
 pub use driver::{Act, Driver, System};
 pub use erased::{AnyResource, Change, Of};
-pub use crate::model::{Inventory, Observed, Resource, Sides, Wants};
 pub use world::{From, World};

@@ -23,9 +23,7 @@ fn admit<'a, R: Driver>(step: &Step<R::Change>, found: Option<&'a Found<R::Live>
         (Expect::Absent, None) => return Ok(Go::Write(None)),
         (Expect::AsLeft, None) if step.verb == Verb::Create => return Ok(Go::Write(None)),
         (Expect::Absent, Some(Found::Ours(o))) if o.mark.same_owner(&step.mark) => return Ok(Go::Done),
-        (Expect::Ours(revision), Some(Found::Ours(o)))
-            if o.mark.same_owner(&step.mark) && o.revision == *revision =>
-        {
+        (Expect::Ours(revision), Some(Found::Ours(o))) if o.mark.same_owner(&step.mark) && o.revision == *revision => {
             return Ok(Go::Write(Some(&o.live)));
         }
         (Expect::AsLeft, Some(Found::Ours(o))) if o.mark.same_owner(&step.mark) => return Ok(Go::Write(Some(&o.live))),
@@ -99,7 +97,11 @@ pub async fn perform<R: Driver>(
             _ => R::apply_all(providers, scope, acts).await,
         };
         let short = || {
-            Err(Failure::new(Class::UnknownOutcome, "learn the outcome", "the provider gave fewer answers than changes"))
+            Err(Failure::new(
+                Class::UnknownOutcome,
+                "learn the outcome",
+                "the provider gave fewer answers than changes",
+            ))
         };
         let mut results = results.into_iter();
         let mut unknown = BTreeMap::new();

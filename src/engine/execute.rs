@@ -1,0 +1,169 @@
+//! Runs approved steps: each as soon as what it needs is done, within the limit of its system.
+use super::{Estate, Event, graph::Graph};
+use crate::{
+    model::{Answer, Class, Failure, Step, StepId},
+    plan::Approved,
+    resources::{Change, System},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{task::JoinSet, time::Instant};
+
+/// How a step ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Done {
+        took: Duration,
+    },
+    Failed {
+        took: Duration,
+        failure: Failure,
+    },
+    /// Something that it needs did not succeed; `by` is the root cause.
+    Blocked {
+        by: StepId,
+    },
+}
+
+impl Outcome {
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done { .. })
+    }
+}
+
+type Ended = (Vec<(StepId, Answer<()>)>, Duration);
+
+/// One bad step does not stop the rest: what does not need it goes on.
+pub async fn execute<D: Send + Sync + 'static>(
+    estate: &Arc<Estate<D>>,
+    approved: Approved<Change>,
+    tell: &(dyn Fn(Event<'_>) + Send + Sync),
+) -> BTreeMap<StepId, Outcome> {
+    let steps = approved.into_steps();
+    let mut run = Run {
+        graph: Graph::new(&steps),
+        index: steps.iter().enumerate().map(|(i, step)| (step.id.clone(), i)).collect(),
+        steps,
+        ready: BTreeMap::new(),
+        outcomes: BTreeMap::new(),
+    };
+    let freed = run.graph.start();
+    run.take(freed, estate, tell);
+    let mut flying: JoinSet<Ended> = JoinSet::new();
+    let mut busy: HashMap<tokio::task::Id, (System, Vec<usize>)> = HashMap::new();
+    let mut load: BTreeMap<System, usize> = BTreeMap::new();
+    loop {
+        while let Some((system, batch)) = run.next_batch(estate, &load) {
+            let steps: Vec<Step<Change>> = batch.iter().map(|i| run.steps[*i].clone()).collect();
+            for step in &steps {
+                tell(Event::Started { step });
+            }
+            let estate = estate.clone();
+            let task = flying.spawn(async move {
+                let began = Instant::now();
+                let answers = estate.run(steps).await;
+                (answers, began.elapsed())
+            });
+            busy.insert(task.id(), (system, batch));
+            *load.entry(system).or_default() += 1;
+        }
+        let Some(joined) = flying.join_next_with_id().await else { break };
+        let (task, ended) = match joined {
+            Ok((task, ended)) => (task, Ok(ended)),
+            Err(error) => (error.id(), Err(error.to_string())),
+        };
+        let Some((system, batch)) = busy.remove(&task) else { continue };
+        *load.entry(system).or_default() -= 1;
+        run.settle(batch, ended, estate, tell);
+    }
+    run.outcomes
+}
+
+struct Run {
+    steps: Vec<Step<Change>>,
+    index: HashMap<StepId, usize>,
+    graph: Graph,
+    ready: BTreeMap<System, BTreeSet<usize>>,
+    outcomes: BTreeMap<StepId, Outcome>,
+}
+
+impl Run {
+    /// The first ready step of a system that has room, with all ready steps of its resource that fit into one batch.
+    fn next_batch<D: Send + Sync + 'static>(
+        &mut self,
+        estate: &Estate<D>,
+        load: &BTreeMap<System, usize>,
+    ) -> Option<(System, Vec<usize>)> {
+        for (system, queue) in &mut self.ready {
+            if load.get(system).copied().unwrap_or(0) >= system.limit() {
+                continue;
+            }
+            let Some(first) = queue.pop_first() else { continue };
+            let mut batch = vec![first];
+            let most = estate.resource(&self.steps[first]).map_or(1, |resource| resource.batch());
+            let resource = &self.steps[first].id.object.resource;
+            let more: Vec<usize> = queue
+                .iter()
+                .copied()
+                .filter(|i| self.steps[*i].id.object.resource == *resource)
+                .take(most.saturating_sub(1))
+                .collect();
+            for i in more {
+                queue.remove(&i);
+                batch.push(i);
+            }
+            return Some((*system, batch));
+        }
+        None
+    }
+
+    fn settle<D: Send + Sync + 'static>(
+        &mut self,
+        batch: Vec<usize>,
+        ended: Result<Ended, String>,
+        estate: &Estate<D>,
+        tell: &(dyn Fn(Event<'_>) + Send + Sync),
+    ) {
+        let (answers, took, silent) = match ended {
+            Ok((answers, took)) => (answers, took, "no answer came for this step".to_string()),
+            Err(panic) => (vec![], Duration::ZERO, format!("its task broke off (a defect in trueup): {panic}")),
+        };
+        let mut by_step: BTreeMap<usize, Answer<()>> =
+            answers.into_iter().filter_map(|(id, answer)| Some((*self.index.get(&id)?, answer))).collect();
+        for i in batch {
+            let id = self.steps[i].id.clone();
+            let answer = by_step.remove(&i).unwrap_or_else(|| {
+                Err(Failure::new(Class::UnknownOutcome, format!("run the step {id}"), silent.clone()))
+            });
+            let outcome = match answer {
+                Ok(()) => Outcome::Done { took },
+                Err(failure) => Outcome::Failed { took, failure },
+            };
+            tell(Event::Ended { step: &self.steps[i], outcome: &outcome });
+            let bad = (!outcome.is_done()).then(|| id.clone());
+            self.outcomes.insert(id, outcome);
+            let freed = self.graph.finish(i, bad.as_ref());
+            self.take(freed, estate, tell);
+        }
+    }
+
+    fn take<D: Send + Sync + 'static>(
+        &mut self,
+        freed: super::graph::Freed,
+        estate: &Estate<D>,
+        tell: &(dyn Fn(Event<'_>) + Send + Sync),
+    ) {
+        for (i, by) in freed.blocked {
+            let outcome = Outcome::Blocked { by };
+            tell(Event::Ended { step: &self.steps[i], outcome: &outcome });
+            self.outcomes.insert(self.steps[i].id.clone(), outcome);
+        }
+        for i in freed.ready {
+            let system = estate.resource(&self.steps[i]).map_or(System::Proxmox, |resource| resource.system());
+            self.ready.entry(system).or_default().insert(i);
+        }
+    }
+}
