@@ -2,7 +2,9 @@
 pub mod authority;
 pub mod cloudflare;
 pub mod faults;
+pub mod host;
 pub mod https;
 pub mod proxmox;
 pub mod store;
+pub mod systemd;
 pub mod wire;

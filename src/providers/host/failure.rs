@@ -3,7 +3,7 @@ use super::{Output, scripts};
 use crate::model::{Answer, Class, Failure};
 
 /// A command as a person would name it: our own scripts by their name and path, never with their text.
-pub(super) fn name_of(argv: &[&str]) -> String {
+pub fn name_of(argv: &[&str]) -> String {
     let inner = match argv {
         ["pct", "exec", vmid, "--", rest @ ..] => return format!("{} in guest {vmid}", name_of(rest)),
         other => other,

@@ -15,6 +15,7 @@ mod ssh;
 mod tests;
 
 pub use connection::{HostReply, HostRequest};
+pub use failure::name_of;
 pub use files::{DirectoryEntry, EntryKind, File};
 pub use ssh::Ssh;
 
