@@ -10,4 +10,6 @@ pub mod traefik;
 /// The systems that one site reaches. What it does not declare, or what cannot be connected to by configuration, is
 /// `None`; a driver that finds `None` answers `Unavailable`, never an empty inventory.
 #[derive(Default)]
-pub struct Providers {}
+pub struct Providers {
+    pub proxmox: Option<proxmox::Proxmox>,
+}

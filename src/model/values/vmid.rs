@@ -25,6 +25,15 @@ impl TryFrom<u32> for Vmid {
     }
 }
 
+impl std::str::FromStr for Vmid {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number: u32 =
+            text.parse().map_err(|_| format!("`{text}` is not a vmid, a number from 100 to 999999999"))?;
+        Self::try_from(number)
+    }
+}
+
 impl fmt::Display for Vmid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
