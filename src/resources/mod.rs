@@ -5,6 +5,7 @@
 //! [`crate::plan`]; which declarations want which objects is said in [`crate::kinds`].
 mod driver;
 mod erased;
+pub mod guest;
 mod perform;
 mod world;
 

@@ -76,6 +76,44 @@ impl Proxmox {
         Ok(config)
     }
 
+    /// The configuration once nobody makes the container any more: until then it holds nothing but a lock. After the
+    /// patience for locks it is handed out as it is.
+    pub async fn lxc_config_when_made(&self, node: &str, vmid: u32) -> Answer<Config> {
+        self.config_when(node, vmid, |config| config.lock() != Some("create")).await
+    }
+
+    /// The configuration once no task holds the container, or as it is after the patience for locks.
+    pub async fn lxc_config_when_free(&self, node: &str, vmid: u32) -> Answer<Config> {
+        self.config_when(node, vmid, |config| config.lock().is_none()).await
+    }
+
+    async fn config_when(&self, node: &str, vmid: u32, fine: fn(&Config) -> bool) -> Answer<Config> {
+        let deadline = Instant::now() + self.patience.lock;
+        let mut pause = self.patience.first_look;
+        loop {
+            let config = self.lxc_config(node, vmid).await?;
+            if fine(&config) || Instant::now() + pause >= deadline {
+                return Ok(config);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(self.patience.last_look);
+        }
+    }
+
+    /// Waits, for a while, until an interface of a running container has an address.
+    pub async fn await_address(&self, node: &str, vmid: u32, interface: &str) -> Answer<Option<IpAddr>> {
+        let deadline = Instant::now() + self.patience.lease;
+        let mut pause = self.patience.first_look;
+        loop {
+            let found = self.interfaces(node, vmid).await?.into_iter().find(|a| a.interface == interface);
+            if found.is_some() || Instant::now() + pause >= deadline {
+                return Ok(found.map(|a| a.ip));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(self.patience.last_look);
+        }
+    }
+
     /// Whether a container runs, asked of the node itself.
     pub async fn lxc_power(&self, node: &str, vmid: u32) -> Answer<Power> {
         let attempted = format!("ask whether container {vmid} on {node} runs");

@@ -53,6 +53,8 @@ pub struct Patience {
     pub task: Duration,
     /// How long a guest may be locked by somebody else (a backup, a snapshot) before a call gives up.
     pub lock: Duration,
+    /// How long a container that was started may take to get its address from elsewhere.
+    pub lease: Duration,
 }
 
 impl Default for Patience {
@@ -61,7 +63,8 @@ impl Default for Patience {
             first_look: Duration::from_millis(50),
             last_look: Duration::from_secs(1),
             task: Duration::from_secs(600),
-            lock: Duration::from_secs(120),
+            lock: Duration::from_secs(60),
+            lease: Duration::from_secs(20),
         }
     }
 }

@@ -1,4 +1,5 @@
 //! The notes of a guest (`description`), and our stamp in them.
+use crate::model::{Deletion, Mark};
 use std::fmt::{self, Display};
 
 /// The tag that every guest of ours carries; guests are found by it.
@@ -10,39 +11,38 @@ const CLOSE: &str = " -->";
 ///
 /// It names the guest's own id as well: a clone or a restore under another id carries the notes of its origin, and must
 /// not be taken for it.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stamp {
-    pub site: String,
-    /// `container/web`: kind and name of the manifest that declared it last.
-    pub owner: String,
-    pub uid: String,
+    pub mark: Mark,
+    /// The id of the guest that was stamped.
     pub vmid: u32,
-    /// `delete`, `retain` or `forbid`.
-    pub deletion: String,
 }
 
 impl Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { site, owner, uid, vmid, deletion } = self;
-        write!(f, "{OPEN}site={site} owner={owner} uid={uid} vmid={vmid} deletion={deletion}{CLOSE}")
+        let Mark { site, uid, deletion, declared, .. } = &self.mark;
+        write!(f, "{OPEN}site={site}")?;
+        if let Some(declared) = declared {
+            write!(f, " declared={declared}")?;
+        }
+        write!(f, " uid={uid} vmid={} deletion={deletion}{CLOSE}", self.vmid)
     }
 }
 
 impl Stamp {
     fn parse(line: &str) -> Option<Self> {
         let inside = line.trim().strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
-        let field = |name: &str| {
-            inside
-                .split_whitespace()
-                .find_map(|w| w.split_once('=').filter(|(k, _)| *k == name))
-                .map(|(_, v)| v.to_owned())
-        };
+        let field = |name: &str| inside.split_whitespace().find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
         Some(Self {
-            site: field("site")?,
-            owner: field("owner")?,
-            uid: field("uid")?,
+            mark: Mark {
+                site: field("site")?.to_owned(),
+                uid: field("uid")?.parse().ok()?,
+                serves: None,
+                // A policy that a later version invents is not one that allows a deletion.
+                deletion: field("deletion")?.parse().unwrap_or(Deletion::Retain),
+                declared: field("declared").and_then(|d| d.parse().ok()),
+            },
             vmid: field("vmid")?.parse().ok()?,
-            deletion: field("deletion").unwrap_or_else(|| "retain".into()),
         })
     }
 }
@@ -69,15 +69,17 @@ pub fn stamped(notes: &str, stamp: &Stamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::DeclarationId;
 
     fn web() -> Stamp {
-        Stamp {
+        let mark = Mark {
             site: "dc-lk".into(),
-            owner: "container/web".into(),
-            uid: "abcdefghijklmnop".into(),
-            vmid: 101,
-            deletion: "retain".into(),
-        }
+            uid: "abcdefghijklmnop".parse().unwrap(),
+            serves: None,
+            deletion: Deletion::Retain,
+            declared: Some(DeclarationId::new("Container", "web")),
+        };
+        Stamp { mark, vmid: 101 }
     }
 
     #[test]
@@ -87,7 +89,7 @@ mod tests {
         # web
 
         100% `ü`
-        <!-- trueup site=dc-lk owner=container/web uid=abcdefghijklmnop vmid=101 deletion=retain -->
+        <!-- trueup site=dc-lk declared=Container/web uid=abcdefghijklmnop vmid=101 deletion=retain -->
         ");
         assert_eq!(stamp(&format!("{notes}\n")), Some(web()), "with the newline that Proxmox adds");
         assert_eq!(prose(&notes), "# web\n\n100% `ü`");

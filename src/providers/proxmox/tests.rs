@@ -10,6 +10,7 @@ const QUICK: Patience = Patience {
     last_look: Duration::from_millis(2),
     task: Duration::from_secs(5),
     lock: Duration::from_millis(200),
+    lease: Duration::from_millis(50),
 };
 
 fn client(server: &Server) -> Proxmox {

@@ -1,0 +1,144 @@
+//! One change, as calls. Thin.
+use super::{Change, Guest, Live, Scope, observe};
+use crate::{
+    model::{Answer, Class, Failure, Mark},
+    providers::{
+        Providers,
+        proxmox::{
+            Config, Parameters, Proxmox,
+            notes::{self, Stamp, TAG},
+            tags,
+        },
+    },
+    resources::Act,
+};
+use std::time::Duration;
+
+/// How long a guest may take to shut down before it is stopped hard.
+const SHUTDOWN: Duration = Duration::from_secs(60);
+
+pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Answer<()> {
+    let pve = observe::client(providers)?;
+    let vmid = act.key.get();
+    match (act.change, act.seen) {
+        (Change::Create { node, parameters }, None) => create(pve, node, vmid, act.mark, parameters).await,
+        (Change::Adopt, Some(live)) => {
+            let set = mark(live, act.mark, vmid, None);
+            write(pve, live, vmid, &set, &[]).await
+        }
+        (Change::Set { set, delete, mark: stale }, Some(live)) => {
+            let mut set = set.clone();
+            if *stale {
+                set = mark(live, act.mark, vmid, set.get("tags").map(String::as_str)).into_iter().chain(set).collect();
+            }
+            write(pve, live, vmid, &set, delete).await
+        }
+        (Change::Grow { disk, bytes }, Some(live)) => pve.resize(&live.node, vmid, disk, *bytes).await,
+        (Change::Start, Some(live)) => start(pve, live, vmid).await,
+        (Change::Stop, Some(live)) => pve.shutdown(&live.node, vmid, SHUTDOWN).await,
+        (Change::Restart, Some(live)) => {
+            // Not the API's own reboot: that one fails where a guest does not shut down in time.
+            pve.shutdown(&live.node, vmid, SHUTDOWN).await?;
+            start(pve, live, vmid).await
+        }
+        (Change::Destroy, Some(live)) => destroy(pve, live, vmid, act.mark).await,
+        (change, seen) => {
+            let there = if seen.is_some() { "a guest is there" } else { "no guest is there" };
+            Err(Failure::new(Class::Conflict, format!("{change} (guest {vmid})"), there))
+        }
+    }
+}
+
+async fn create(pve: &Proxmox, node: &str, vmid: u32, mark: &Mark, parameters: &Parameters) -> Answer<()> {
+    let mut all = parameters.clone();
+    let wanted_tags = parameters.get("tags").map_or("", String::as_str);
+    all.insert("tags".into(), tagged(wanted_tags));
+    all.insert("description".into(), notes::stamped("", &Stamp { mark: mark.clone(), vmid }));
+    match pve.create_lxc(node, vmid, &all).await {
+        // Somebody was faster; perhaps an earlier try of ours whose reply was lost.
+        Err(taken) if taken.class == Class::Conflict => match pve.lxc_config_when_made(node, vmid).await {
+            Ok(config) if is_of(&config, mark) => Ok(()),
+            _ => Err(taken),
+        },
+        other => other,
+    }
+}
+
+async fn start(pve: &Proxmox, live: &Live, vmid: u32) -> Answer<()> {
+    pve.start(&live.node, vmid).await?;
+    let leases = live.interfaces().into_values().filter(|i| i.ip.as_deref() == Some("dhcp"));
+    for interface in leases {
+        // Forwards and records are made of the lease. Without one in time they wait for the next pass.
+        pve.await_address(&live.node, vmid, &interface.name).await?;
+    }
+    Ok(())
+}
+
+/// The mark is proven once more after the shutdown, which may have taken a minute.
+async fn destroy(pve: &Proxmox, live: &Live, vmid: u32, mark: &Mark) -> Answer<()> {
+    if live.running {
+        pve.shutdown(&live.node, vmid, SHUTDOWN).await?;
+    }
+    match pve.lxc_config(&live.node, vmid).await {
+        Ok(config) if is_of(&config, mark) => pve.delete_lxc(&live.node, vmid).await,
+        Ok(_) => {
+            let why = "it does not carry our mark any more";
+            Err(Failure::new(Class::Conflict, format!("destroy container {vmid}"), why))
+        }
+        Err(gone) if gone.class == Class::NotFound => Ok(()),
+        Err(other) => Err(other),
+    }
+}
+
+/// Writes against the configuration that was seen. A lock that came or went in between changes the digest and nothing
+/// else: then once more with the new one.
+async fn write(pve: &Proxmox, live: &Live, vmid: u32, set: &Parameters, delete: &[String]) -> Answer<()> {
+    let seen = match live.config.lock() {
+        Some(_) => pve.lxc_config_when_free(&live.node, vmid).await?,
+        None => live.config.clone(),
+    };
+    let put = async |config: &Config| {
+        let (revert, delete): (Vec<String>, Vec<String>) =
+            delete.iter().cloned().partition(|key| config.only_pending.contains(key));
+        pve.update_lxc(&live.node, vmid, set, &delete, &revert, &config.digest).await
+    };
+    if !same(&seen, &live.config) {
+        return Err(Failure::new(Class::Conflict, format!("change container {vmid}"), "it was changed meanwhile"));
+    }
+    match put(&seen).await {
+        Err(moved) if moved.class == Class::Conflict => {
+            let again = pve.lxc_config_when_free(&live.node, vmid).await?;
+            if same(&again, &live.config) { put(&again).await } else { Err(moved) }
+        }
+        other => other,
+    }
+}
+
+fn same(a: &Config, b: &Config) -> bool {
+    let of = |c: &Config| {
+        let mut values = c.values.clone();
+        values.remove("lock");
+        (values, c.pending.clone())
+    };
+    of(a) == of(b)
+}
+
+/// Our tag and our stamp over what is there.
+fn mark(live: &Live, mark: &Mark, vmid: u32, tags: Option<&str>) -> Parameters {
+    let stamp = Stamp { mark: mark.clone(), vmid };
+    [
+        ("tags".into(), tagged(tags.or(live.config.get("tags")).unwrap_or_default())),
+        ("description".into(), notes::stamped(live.notes(), &stamp)),
+    ]
+    .into()
+}
+
+fn tagged(text: &str) -> String {
+    let mut all = tags::parse(text);
+    all.insert(TAG.into());
+    tags::print(&all)
+}
+
+fn is_of(config: &Config, mark: &Mark) -> bool {
+    notes::stamp(config.get("description").unwrap_or_default()).is_some_and(|s| s.mark.same_owner(mark))
+}

@@ -1,0 +1,171 @@
+//! The two sides of a guest, and what can be done to it.
+use crate::{
+    model::Size,
+    providers::proxmox::{Address, Config, network::Interface},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::{self, Display},
+    net::IpAddr,
+};
+
+/// A guest with nothing left to choose. A setting that is `None` was not spoken of: the default of Proxmox holds for a
+/// new guest, and what is there stays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Desired {
+    /// Where it is made. A guest that is found on another node of the cluster stays there.
+    pub node: String,
+    /// The volume that it is made from: `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`.
+    pub template: String,
+    pub hostname: String,
+    /// Cannot be changed in place.
+    pub unprivileged: Option<bool>,
+    pub cores: Option<u32>,
+    pub memory: Size,
+    pub swap: Option<Size>,
+    pub rootfs: Disk,
+    pub mount_points: Vec<MountPoint>,
+    /// By the number in `netN`.
+    pub networks: BTreeMap<u8, Interface>,
+    pub nameservers: Option<Vec<IpAddr>>,
+    pub search_domain: Option<String>,
+    /// `nesting`, `keyctl` …; `None`: not spoken of.
+    pub features: Option<BTreeSet<String>>,
+    pub start_on_boot: Option<bool>,
+    pub startup: Option<Startup>,
+    pub protection: Option<bool>,
+    /// Without our own; `None`: not spoken of.
+    pub tags: Option<BTreeSet<String>>,
+    /// Used when it is made, and never compared: Proxmox does not keep them.
+    pub ssh_keys: Option<String>,
+    pub running: bool,
+    pub restarts: Restarts,
+}
+
+/// The root of the file tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Disk {
+    /// Where it is allocated; a disk that lies elsewhere stays there.
+    pub storage: String,
+    pub size: Size,
+}
+
+/// A further volume. It is known by its path inside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MountPoint {
+    pub path: String,
+    pub storage: String,
+    pub size: Size,
+    pub backup: Option<bool>,
+}
+
+/// The place in the order in which a node starts its guests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Startup {
+    pub order: Option<u32>,
+    /// Seconds to wait after it was started.
+    pub up: Option<u64>,
+    /// Seconds that its shutdown may take.
+    pub down: Option<u64>,
+}
+
+/// Whether a running guest may be restarted for a change that needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Restarts {
+    /// It is said that a restart is due.
+    #[default]
+    Never,
+    WhenNeeded,
+}
+
+/// A guest as Proxmox shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Live {
+    pub node: String,
+    /// `false`: a virtual machine, of which nothing more is known.
+    pub container: bool,
+    pub running: bool,
+    pub template: bool,
+    pub config: Config,
+    /// What its interfaces really have: configured ones, and leases where it gets its addresses from elsewhere.
+    pub addresses: Vec<Address>,
+}
+
+impl Live {
+    /// The first address of one kind on an interface (`eth0`), or on any that is configured, in the order of `netN`.
+    pub fn address(&self, interface: Option<&str>, wanted: impl Fn(&IpAddr) -> bool) -> Option<IpAddr> {
+        let mut on = self.addresses.iter().filter(|a| interface.is_none_or(|name| a.interface == name));
+        on.find(|a| wanted(&a.ip)).map(|a| a.ip)
+    }
+    /// The interfaces by the number in `netN`.
+    pub fn interfaces(&self) -> BTreeMap<u8, Interface> {
+        let numbered = |(key, value): (&String, &String)| Some((key.strip_prefix("net")?.parse().ok()?, value.clone()));
+        self.config.values.iter().filter_map(numbered).map(|(n, value)| (n, Interface::parse(&value))).collect()
+    }
+    /// What people wrote into the notes, with our stamp.
+    pub fn notes(&self) -> &str {
+        self.config.get("description").unwrap_or_default()
+    }
+}
+
+/// One change, with everything that it writes but the mark, which travels with the step.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// One call with the whole configuration and the mark, so that a lost reply is found again.
+    Create {
+        node: String,
+        parameters: BTreeMap<String, String>,
+    },
+    /// Writes the mark, and nothing else.
+    Adopt,
+    /// Grows a volume to so many bytes.
+    Grow {
+        disk: String,
+        bytes: u64,
+    },
+    Set {
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        set: BTreeMap<String, String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        delete: Vec<String>,
+        /// Write the mark anew.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mark: bool,
+    },
+    Start,
+    Stop,
+    /// Stop and start, which applies what is pending.
+    Restart,
+    /// Stop it, prove once more that it is ours, and destroy it with its disks.
+    Destroy,
+}
+
+impl Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create { node, parameters } => {
+                let of = |key: &str| parameters.get(key).map_or("", String::as_str);
+                write!(f, "{} on {node} from {}", of("hostname"), of("ostemplate"))
+            }
+            Self::Adopt => f.write_str("mark as ours"),
+            Self::Grow { disk, bytes } => {
+                write!(f, "grow {disk} to {}", crate::providers::proxmox::values::size(*bytes))
+            }
+            Self::Set { set, delete, mark } => {
+                let mut keys: Vec<&str> = set.keys().map(String::as_str).collect();
+                if *mark {
+                    keys.push("mark");
+                }
+                let removed: Vec<String> = delete.iter().map(|key| format!("-{key}")).collect();
+                keys.extend(removed.iter().map(String::as_str));
+                write!(f, "set {}", keys.join(", "))
+            }
+            Self::Start => f.write_str("start"),
+            Self::Stop => f.write_str("shut down"),
+            Self::Restart => f.write_str("restart"),
+            Self::Destroy => f.write_str("destroy with its disks"),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! A guest of Proxmox VE: today a container, with its place, its configuration and its power.
+//!
+//! Key: its vmid. Mark: the tag `trueup`, by which it is found, and a stamp in its notes, which says whose it is
+//! ([`crate::providers::proxmox::notes`]). Everything else in its notes, and every setting that a manifest does not speak
+//! of, is left alone.
+mod apply;
+mod desired;
+mod observe;
+mod plan;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use desired::{Change, Desired, Disk, Live, MountPoint, Restarts, Startup};
+
+use crate::{
+    model::{Answer, Draft, Inventory, Observed, Resource, Sides, Vmid},
+    providers::Providers,
+    resources::{Act, Driver, System},
+};
+use std::collections::BTreeSet;
+
+/// The resource.
+#[derive(Debug)]
+pub struct Guest;
+
+/// What an observation has to know.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Scope {
+    /// The id of the site, which our marks carry.
+    pub site: String,
+    /// Ids that declarations want: who holds them is looked at even where it is not ours.
+    pub wanted: BTreeSet<Vmid>,
+}
+
+impl Resource for Guest {
+    const NAME: &'static str = "guest";
+    const ONE_PER_UID: bool = true;
+    type Key = Vmid;
+    type Desired = Desired;
+    type Live = Live;
+    type Change = Change;
+
+    fn diff(_: &Vmid, sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
+        plan::diff(sides)
+    }
+    fn remark(desired: &Desired, live: &Live) -> Option<String> {
+        plan::remark(desired, live)
+    }
+}
+
+impl Driver for Guest {
+    const SYSTEM: System = System::Proxmox;
+    type Scope = Scope;
+
+    async fn observe(providers: &Providers, scope: &Scope) -> Observed<Self> {
+        observe::observe(providers, scope).await
+    }
+    async fn look(providers: &Providers, scope: &Scope, keys: &[Vmid]) -> Answer<Inventory<Self>> {
+        observe::look(providers, scope, keys).await
+    }
+    async fn apply(providers: &Providers, scope: &Scope, act: Act<'_, Self>) -> Answer<()> {
+        apply::apply(providers, scope, act).await
+    }
+}

@@ -1,0 +1,141 @@
+//! What has to be done to a guest. Pure.
+use super::{Change, Desired, Live, Restarts, settings};
+use crate::model::{Disruption, Draft, Field, Sides, Verb};
+use crate::providers::proxmox::values::is_true;
+
+/// Settings that a running container takes on only when it starts (pve-container of Proxmox VE 9.2).
+const AT_START: [&str; 6] = ["nameserver", "searchdomain", "features", "timezone", "console", "ostype"];
+
+pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
+    match sides {
+        Sides::OnlyDesired(desired) => create(desired),
+        Sides::OnlyLive(_) => vec![Draft::new(Verb::Delete, Change::Destroy).disrupts(Disruption::Data)],
+        Sides::Adopt { desired, live } => {
+            let mut drafts = vec![Draft::new(Verb::Adopt, Change::Adopt)];
+            drafts.extend(update(desired, live, false, true));
+            drafts
+        }
+        Sides::Both { desired, live, stale_mark } => update(desired, live, stale_mark, false),
+    }
+}
+
+fn create(desired: &Desired) -> Vec<Draft<Change>> {
+    let size =
+        |name: &str, size: crate::model::Size| Field { name: name.into(), from: None, to: Some(size.to_string()) };
+    let mut fields = vec![size("memory", desired.memory), size("rootfs.size", desired.rootfs.size)];
+    fields.extend(desired.networks.values().map(|i| Field {
+        name: format!("networks.{}.address", i.name),
+        from: None,
+        to: i.ip.clone().or(i.ip6.clone()),
+    }));
+    let change = Change::Create { node: desired.node.clone(), parameters: settings::parameters(desired) };
+    let mut drafts = vec![Draft::new(Verb::Create, change).unsettles().fields(fields)];
+    if desired.running {
+        drafts.push(start(desired));
+    }
+    drafts
+}
+
+fn start(desired: &Desired) -> Draft<Change> {
+    let draft = Draft::new(Verb::Update, Change::Start);
+    if leases(desired) { draft.unsettles() } else { draft }
+}
+
+/// Whether an address is known only while the guest runs.
+fn leases(desired: &Desired) -> bool {
+    let leased = |a: &Option<String>| a.as_deref().is_some_and(|a| matches!(a, "dhcp" | "auto"));
+    desired.networks.values().any(|i| leased(&i.ip) || leased(&i.ip6))
+}
+
+/// `marked`: a step before this one writes the mark.
+fn update(desired: &Desired, live: &Live, stale_mark: bool, marked: bool) -> Vec<Draft<Change>> {
+    let mut drafts = vec![];
+    let found = settings::differences(desired, live, marked);
+    for (disk, bytes, field) in found.grow {
+        drafts.push(Draft::new(Verb::Update, Change::Grow { disk, bytes }).fields([field]));
+    }
+    let written: Vec<String> = found.set.keys().chain(&found.delete).cloned().collect();
+    if !written.is_empty() || stale_mark {
+        let mut draft =
+            Draft::new(Verb::Update, Change::Set { set: found.set, delete: found.delete, mark: stale_mark });
+        draft = draft.fields(found.fields);
+        if stale_mark {
+            draft.fields.push(Field { name: "mark".into(), from: None, to: Some("written anew".into()) });
+        }
+        if found.network {
+            draft = draft.disrupts(Disruption::Interruption).unsettles();
+        }
+        drafts.push(draft);
+    }
+    let waits = waits_for_start(live, &written);
+    match (live.running, desired.running) {
+        (false, true) if live.template => {}
+        (false, true) => drafts.push(start(desired)),
+        (true, false) => drafts.push(Draft::new(Verb::Update, Change::Stop).disrupts(Disruption::Interruption)),
+        (true, true) if !waits.is_empty() && desired.restarts == Restarts::WhenNeeded => {
+            let field = Field { name: "pending".into(), from: None, to: Some(waits.join(", ")) };
+            let draft = Draft::new(Verb::Restart, Change::Restart).disrupts(Disruption::Restart).fields([field]);
+            drafts.push(if leases(desired) { draft.unsettles() } else { draft });
+        }
+        _ => {}
+    }
+    drafts
+}
+
+/// Settings of a running guest that wait for its next start: now, or once these keys are written.
+fn waits_for_start(live: &Live, written: &[String]) -> Vec<String> {
+    if !live.running {
+        return vec![];
+    }
+    let soon = written.iter().filter(|key| AT_START.contains(&key.as_str()));
+    // What is written anew replaces what is pending.
+    let now = live.config.pending.iter().filter(|key| !written.contains(key));
+    let mut all: Vec<String> = soon.chain(now).cloned().collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Differences that no step makes go away.
+pub fn remark(desired: &Desired, live: &Live) -> Option<String> {
+    let mut said = vec![];
+    if let Some(unprivileged) = desired.unprivileged {
+        let is = live.config.get("unprivileged").is_some_and(is_true);
+        if is != unprivileged {
+            said.push(format!(
+                "unprivileged is {is}, not {unprivileged}: this cannot be changed in place, and nothing is recreated by itself"
+            ));
+        }
+    }
+    let mut shrink = |name: &str, is: Option<u64>, wanted: crate::model::Size| {
+        if let Some(is) = is.filter(|is| *is > wanted.bytes()) {
+            said.push(format!(
+                "{name} has {}, more than the {wanted} of the manifest: disks only grow",
+                settings::size(is)
+            ));
+        }
+    };
+    shrink("rootfs", settings::root_size(live), desired.rootfs.size);
+    let mounts = settings::mounts(live);
+    for wanted in &desired.mount_points {
+        let is = mounts
+            .get(&wanted.path)
+            .and_then(|(_, p)| p.get("size").and_then(crate::providers::proxmox::values::bytes));
+        shrink(&wanted.path, is, wanted.size);
+    }
+    for path in mounts.keys().filter(|path| desired.mount_points.iter().all(|m| m.path != **path)) {
+        said.push(format!("the volume at {path} is not in the manifest: it is kept"));
+    }
+    if live.template && desired.running {
+        said.push("it is a template, which cannot be started".into());
+    }
+    if desired.running && desired.restarts == Restarts::Never {
+        let found = settings::differences(desired, live, false);
+        let written: Vec<String> = found.set.keys().chain(&found.delete).cloned().collect();
+        let waits = waits_for_start(live, &written);
+        if !waits.is_empty() {
+            said.push(format!("needs a restart for {}", waits.join(", ")));
+        }
+    }
+    (!said.is_empty()).then(|| said.join("; "))
+}
