@@ -15,6 +15,7 @@ pub use mark::{Deletion, Mark};
 pub use object::{DeclarationId, ObjectId, Revision, Uid};
 pub use resource::{Inventory, Observed, Resource, Sides};
 pub use step::{Disruption, Draft, Expect, Field, Later, Loss, Note, Plan, Step, StepId, Verb};
+pub(crate) use values::spelled;
 pub use values::*;
 pub use wanted::{Mode, Ready, Waiting, Wanted};
 pub use wants::Wants;

@@ -5,6 +5,7 @@
 mod auto;
 mod cidr;
 mod host_name;
+mod http_url;
 mod mac;
 mod name;
 mod period;
@@ -16,10 +17,12 @@ mod size;
 mod slug;
 mod spelled;
 mod vmid;
+mod word;
 
 pub use auto::Auto;
 pub use cidr::{Cidr4, Cidr6, Network};
 pub use host_name::{HostName, HostPattern};
+pub use http_url::HttpUrl;
 pub use mac::Mac;
 pub use name::Name;
 pub use period::Period;
@@ -29,7 +32,9 @@ pub use reference::{FileReference, Reference};
 pub use site_id::SiteId;
 pub use size::Size;
 pub use slug::Slug;
+pub(crate) use spelled::spelled;
 pub use vmid::Vmid;
+pub use word::{AbsolutePath, Identifier};
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,9 @@ pub struct PortRange {
 }
 
 impl PortRange {
+    /// What the field uses: 20000 to 59999.
+    pub const DEFAULT: Self = Self { first: Port(20_000), last: Port(59_999) };
+
     /// A range; the first may not be above the last.
     pub fn new(first: Port, last: Port) -> Result<Self, String> {
         if first > last {

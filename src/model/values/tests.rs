@@ -201,3 +201,34 @@ fn references() {
         ("s3cret", "expected where the value is"),
     ]);
 }
+
+#[test]
+fn words_and_paths() {
+    spells::<Identifier>(&[("pve1", "pve1"), ("local-zfs", "local-zfs"), ("_apt", "_apt"), ("vmbr1.10", "vmbr1.10")]);
+    refuses::<Identifier>(&[
+        ("'a,b'", "`,`"),
+        ("-rf", "begin with `-`"),
+        ("'a b'", "` `"),
+        ("'a;b'", "`;`"),
+        ("''", "is empty"),
+    ]);
+    spells::<AbsolutePath>(&[("/srv/", "/srv"), ("/", "/"), ("/opt/a b", "/opt/a b")]);
+    refuses::<AbsolutePath>(&[
+        ("srv", "does not begin"),
+        ("/srv/../etc", "`..`"),
+        ("'/a,mp=/b'", "cannot stand there"),
+    ]);
+}
+
+#[test]
+fn urls() {
+    spells::<HttpUrl>(&[
+        ("https://10.0.1.1:8006/", "https://10.0.1.1:8006"),
+        ("http://127.0.0.1:8787/run-sync", "http://127.0.0.1:8787/run-sync"),
+    ]);
+    refuses::<HttpUrl>(&[
+        ("10.0.1.1:8006", "is not a URL"),
+        ("ftp://a.test", "neither with"),
+        ("https://u:p@a.test", "references of their own"),
+    ]);
+}
