@@ -1,1 +1,20 @@
-//! see lib.rs
+//! What people declare: one folder per kind, with what a person writes (`spec.rs`) and one pure file per resource that it yields.
+pub mod check;
+pub mod container;
+pub mod declared;
+pub mod dns_slug;
+pub mod gateway;
+pub mod kind;
+pub mod load;
+pub mod port_allocation;
+pub mod site;
+pub mod sync_schedule;
+pub mod template;
+pub mod tunnel;
+
+pub use declared::{Declarations, Declared, Spec};
+pub use kind::{KINDS, Kind};
+pub use load::load;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! Container: an LXC guest.
+mod address;
+mod hostname;
+mod spec;
+mod template;
+pub use address::{Address4, Address6};
+pub use hostname::Hostname;
+pub use spec::{Container, Dns, Feature, MountPoint, NetworkDevice, RestartPolicy, RootFs, Startup, State, Tag};
+pub use template::TemplateSource;

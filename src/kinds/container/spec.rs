@@ -1,0 +1,322 @@
+//! What a person writes to describe a container.
+//!
+//! What is optional and left out is not looked after: a new container gets Proxmox's own default, an existing one keeps what it has.
+use super::{Address4, Address6, Hostname, TemplateSource};
+use crate::{
+    kinds::declared::{Declarations, Declared, Spec},
+    model::{AbsolutePath, Auto, Deletion, FileReference, Identifier, Mac, Name, Period, Rate, Size, Vmid, spelled},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+/// An LXC guest. Its name is shared with no other guest of any kind.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "Container")]
+pub struct Container {
+    /// Proxmox's number of the guest, or `auto`, which the lock file remembers.
+    #[serde(default)]
+    pub vmid: Auto<Vmid>,
+    /// What the guest calls itself; its name unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<Hostname>,
+    /// The node on which it is made; the Site's default unless given. A guest that was moved since is found where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Identifier>,
+    /// What it is made from: the name of a Template, or a volume such as `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`.
+    pub template: TemplateSource,
+    /// Whether root inside is nobody outside. Cannot be changed later without making the guest anew.
+    #[serde(default = "yes")]
+    pub unprivileged: bool,
+    /// How many cores it may use; all of the node's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 8192))]
+    pub cores: Option<u32>,
+    /// Memory, whole MiB, at least 16MiB.
+    #[serde(default = "memory")]
+    pub memory: Size,
+    /// Swap, whole MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap: Option<Size>,
+    /// The root disk.
+    pub rootfs: RootFs,
+    /// Further disks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mount_points: Vec<MountPoint>,
+    /// Network devices, in the order of Proxmox's net0, net1 and so on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<NetworkDevice>,
+    /// Name resolution; the node's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// What the guest may do beyond the usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<Feature>>,
+    /// Whether it starts when the node does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_on_boot: Option<bool>,
+    /// When it starts and stops among the guests of its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup: Option<Startup>,
+    /// Whether Proxmox refuses to destroy it or its disks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<bool>,
+    /// Tags, beside our own. Tags that others gave it stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
+    /// Public SSH keys of root, one a line. Used when the guest is made, not later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_keys: Option<FileReference>,
+    /// Whether it runs.
+    #[serde(default)]
+    pub state: State,
+    /// Whether it may be restarted for a change that needs it.
+    #[serde(default)]
+    pub restart_policy: RestartPolicy,
+    /// Paths inside whose content exists nowhere else. Making the guest anew is refused while there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<AbsolutePath>,
+}
+
+impl Container {
+    /// What the guest calls itself, given the name of its declaration.
+    pub fn hostname(&self, name: &Name) -> Hostname {
+        self.hostname.clone().unwrap_or_else(|| name.into())
+    }
+}
+
+/// The root disk.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RootFs {
+    /// The storage on which it is made; the Site's default unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Identifier>,
+    /// Its size, whole GiB. It can grow, never shrink.
+    pub size: Size,
+}
+
+/// A further disk.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MountPoint {
+    /// Where it is mounted.
+    pub path: AbsolutePath,
+    /// Its size, whole GiB. It can grow, never shrink.
+    pub size: Size,
+    /// The storage on which it is made; the Site's default unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Identifier>,
+    /// Whether backups of the guest include it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<bool>,
+    /// Whether it can only be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
+}
+
+/// A network device.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetworkDevice {
+    /// The interface inside the guest: `eth0`.
+    pub name: Identifier,
+    /// The bridge it is plugged into; the Site's default unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<Identifier>,
+    /// The IPv4 address with its prefix, `dhcp` or `manual`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address4>,
+    /// The IPv4 gateway, inside the address's network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Ipv4Addr>,
+    /// The IPv6 address with its prefix, `auto`, `dhcp` or `manual`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address6: Option<Address6>,
+    /// The IPv6 gateway, inside the address's network or link-local.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway6: Option<Ipv6Addr>,
+    /// Whether Proxmox's firewall filters it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<bool>,
+    /// The hardware address, or `auto`, which the lock file remembers.
+    #[serde(default)]
+    pub hwaddr: Auto<Mac>,
+    /// A limit of what it sends and receives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// The largest packet, at most the bridge's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 64, max = 65535))]
+    pub mtu: Option<u32>,
+    /// The VLAN on the bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4094))]
+    pub vlan: Option<u16>,
+}
+
+/// Name resolution inside the guest.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Dns {
+    /// The name servers, tried in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<IpAddr>,
+    /// The domain that completes short names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Hostname>,
+}
+
+/// What the guest may do beyond the usual.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Feature {
+    /// Containers inside; systemd inside needs it too.
+    Nesting,
+    /// The kernel's keyrings, which docker inside an unprivileged container needs. Not supported yet: Proxmox grants it to
+    /// `root@pam` alone.
+    Keyctl,
+    /// FUSE file systems. Not supported yet: Proxmox grants it to `root@pam` alone.
+    Fuse,
+    /// Making device nodes. Not supported yet: Proxmox grants it to `root@pam` alone.
+    Mknod,
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nesting => "nesting",
+            Self::Keyctl => "keyctl",
+            Self::Fuse => "fuse",
+            Self::Mknod => "mknod",
+        })
+    }
+}
+
+/// When the guest starts and stops among the guests of its node.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Startup {
+    /// Lower starts earlier and stops later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<u32>,
+    /// How long to wait after its start before the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<Period>,
+    /// How long it may take to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<Period>,
+}
+
+/// Whether the guest runs.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    /// It is started, and started again when somebody stopped it.
+    #[default]
+    Running,
+    /// It is stopped.
+    Stopped,
+}
+
+/// Whether the guest may be restarted for a change that needs it.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RestartPolicy {
+    /// Never; the change is shown as waiting for a restart.
+    #[default]
+    Never,
+    /// As soon as a change needs it.
+    WhenNeeded,
+    /// In a weekly window such as `{ window: "Sat 02:00-04:00" }`. Not supported yet.
+    Window(String),
+}
+
+impl<'de> Deserialize<'de> for RestartPolicy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Window {
+            window: String,
+        }
+        struct WordOrWindow;
+        impl<'de> de::Visitor<'de> for WordOrWindow {
+            type Value = RestartPolicy;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`never`, `whenNeeded` or { window: \"Sat 02:00-04:00\" }")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RestartPolicy, E> {
+                match text {
+                    "never" => Ok(RestartPolicy::Never),
+                    "whenNeeded" => Ok(RestartPolicy::WhenNeeded),
+                    other => Err(E::unknown_variant(other, &["never", "whenNeeded"])),
+                }
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<RestartPolicy, A::Error> {
+                let window = Window::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(RestartPolicy::Window(window.window))
+            }
+        }
+        deserializer.deserialize_any(WordOrWindow)
+    }
+}
+
+/// A tag as Proxmox stores it: lower case.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Tag(String);
+
+impl Tag {
+    /// The tag as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Tag {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lower = text.to_ascii_lowercase();
+        let first = lower.chars().next().ok_or("the tag is empty")?;
+        let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '.' | '-');
+        if !(first.is_ascii_alphanumeric() || first == '_') || !lower.chars().all(inner) {
+            return Err(format!(
+                "the tag `{text}` is not possible; letters, digits, `_`, `+`, `.` and `-` are, the last three not first"
+            ));
+        }
+        Ok(Self(lower))
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+spelled!(Tag, "a tag", { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_+.-]*$" });
+
+fn yes() -> bool {
+    true
+}
+
+fn memory() -> Size {
+    Size::mib(512)
+}
+
+impl Spec for Container {
+    const KIND: &'static str = "Container";
+    const DELETION: Deletion = Deletion::Retain;
+    const EXAMPLE: &'static str = include_str!("example.yaml");
+    fn of(declarations: &Declarations) -> &BTreeMap<Name, Declared<Self>> {
+        &declarations.containers
+    }
+    fn of_mut(declarations: &mut Declarations) -> &mut BTreeMap<Name, Declared<Self>> {
+        &mut declarations.containers
+    }
+}

@@ -1,0 +1,91 @@
+//! What people declared, by kind and name.
+use super::{
+    container::Container, dns_slug::DnsSlug, gateway::Gateway, port_allocation::PortAllocation, site::Site,
+    sync_schedule::SyncSchedule, template::Template, tunnel::Tunnel,
+};
+use crate::{
+    manifest::{Document, Metadata, Place},
+    model::{DeclarationId, Deletion, Name, Uid},
+};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// The spec of a kind: what a person writes under `spec`.
+pub trait Spec: Serialize + DeserializeOwned + JsonSchema + Clone + PartialEq + fmt::Debug + 'static {
+    /// The kind, as manifests write it.
+    const KIND: &'static str;
+    /// What happens to the object when its manifest is gone, unless an annotation says otherwise.
+    const DELETION: Deletion;
+    /// A whole manifest that is right: shown in the reference, and put in the place of wrong parts while looking for further mistakes.
+    const EXAMPLE: &'static str;
+    /// All declared objects of the kind.
+    fn of(declarations: &Declarations) -> &BTreeMap<Name, Declared<Self>>;
+    /// All declared objects of the kind, to be added to.
+    fn of_mut(declarations: &mut Declarations) -> &mut BTreeMap<Name, Declared<Self>>;
+}
+
+/// What people declared, by kind and name. Checked: references lead somewhere, nothing is given twice.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Declarations {
+    pub sites: BTreeMap<Name, Declared<Site>>,
+    pub gateways: BTreeMap<Name, Declared<Gateway>>,
+    pub templates: BTreeMap<Name, Declared<Template>>,
+    pub containers: BTreeMap<Name, Declared<Container>>,
+    pub port_allocations: BTreeMap<Name, Declared<PortAllocation>>,
+    pub dns_slugs: BTreeMap<Name, Declared<DnsSlug>>,
+    pub tunnels: BTreeMap<Name, Declared<Tunnel>>,
+    pub sync_schedules: BTreeMap<Name, Declared<SyncSchedule>>,
+}
+
+impl Declarations {
+    /// The one Site. It is missing only where loading reported an error.
+    pub fn site(&self) -> Option<&Declared<Site>> {
+        self.sites.values().next()
+    }
+
+    /// The one Gateway, if there is one.
+    pub fn gateway(&self) -> Option<&Declared<Gateway>> {
+        self.gateways.values().next()
+    }
+}
+
+/// One declared object.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Declared<S> {
+    pub meta: Metadata,
+    pub spec: S,
+    /// Where its name stands.
+    pub place: Place,
+    /// Its identity; filled in from the lock file, nothing before.
+    pub uid: Option<Uid>,
+    pub origin: Origin,
+}
+
+impl<S: Spec> Declared<S> {
+    /// `Container/web`.
+    pub fn id(&self) -> DeclarationId {
+        DeclarationId::new(S::KIND, self.meta.name.as_str())
+    }
+
+    /// Where a field stands, or what is nearest to it where it is not written: `spec.rootfs.size`.
+    pub fn place_of(&self, path: &str) -> Place {
+        self.origin.0.as_ref().map_or_else(|| self.place.clone(), |document| document.place(path))
+    }
+}
+
+/// The document that an object was read from. Says where things stand, not what they are: all origins are equal.
+#[derive(Clone, Default)]
+pub struct Origin(pub Option<Arc<Document>>);
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Origin")
+    }
+}

@@ -1,0 +1,3 @@
+//! PortAllocation: a block of public ports for a guest.
+mod spec;
+pub use spec::{Forward, PortAllocation};

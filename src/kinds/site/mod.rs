@@ -1,0 +1,3 @@
+//! Site: one datacenter, where its systems answer, and what holds for everything in it.
+mod spec;
+pub use spec::{Cloudflare, Defaults, Host, Proxmox, Site, SshHost};

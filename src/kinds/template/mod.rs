@@ -1,0 +1,3 @@
+//! Template: what guests are made from.
+mod spec;
+pub use spec::{ContainerTemplate, Template};
