@@ -4,6 +4,7 @@ pub mod cloudflare;
 pub mod faults;
 pub mod host;
 pub mod https;
+pub mod nft_simulated;
 pub mod proxmox;
 pub mod store;
 pub mod systemd;

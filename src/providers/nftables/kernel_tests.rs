@@ -4,7 +4,7 @@ use std::time::Instant;
 
 /// Runs a test on a thread that lives in a new network namespace; commands started from it live there too, and all is
 /// gone with it. Where that is not allowed the test says so and stops.
-fn in_namespace<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Nftables) -> F + Send + 'static) {
+pub(crate) fn in_namespace<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Nftables) -> F + Send + 'static) {
     let skipped = std::thread::spawn(move || {
         if let Err(why) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
             return Some(format!("no network namespace here: {why}"));

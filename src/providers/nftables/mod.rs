@@ -11,7 +11,7 @@ mod transaction;
 mod value;
 
 #[cfg(test)]
-mod kernel_tests;
+pub(crate) mod kernel_tests;
 #[cfg(test)]
 mod tests;
 
