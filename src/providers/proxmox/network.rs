@@ -2,36 +2,30 @@
 use super::property::Properties;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The interface fields that a manifest can say; everything else in a `netN` is kept as it is found.
-#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+/// The fields of an interface that a manifest can speak of. What is `None` in a wanted one is not spoken of and stays as
+/// it is found; an address and its gateway are one field here: with the one, the other is spoken of too.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Interface {
     /// Inside the guest: `eth0`.
     pub name: String,
     pub bridge: String,
     /// Upper case. Leaving it out of a write draws a new one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
     /// `10.0.1.5/24`, `dhcp` or `manual`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Ipv4Addr>,
     /// `fd00:1::5/64`, `auto`, `dhcp` or `manual`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip6: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway6: Option<Ipv6Addr>,
-    #[serde(default)]
-    pub firewall: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<bool>,
     pub vlan: Option<u16>,
     /// Megabytes per second, as written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<String>,
+    pub mtu: Option<u32>,
 }
 
 impl Interface {
-    /// Reads a `netN` value.
+    /// Reads a `netN` value. A live interface has a firewall or has none: `None` does not occur.
     pub fn parse(text: &str) -> Self {
         let p = Properties::parse(text);
         let owned = |key| p.get(key).map(str::to_owned);
@@ -43,38 +37,52 @@ impl Interface {
             gateway: p.get("gw").and_then(|g| g.parse().ok()),
             ip6: p.get("ip6").map(canonical),
             gateway6: p.get("gw6").and_then(|g| g.parse().ok()),
-            firewall: p.flag("firewall"),
+            firewall: Some(p.flag("firewall")),
             vlan: p.get("tag").and_then(|t| t.parse().ok()),
             rate: p.get("rate").map(plain_number),
+            mtu: p.get("mtu").and_then(|m| m.parse().ok()),
         }
     }
 
-    /// The value to send: this interface laid over what is there, so that what we do not speak of (trunks, mtu, link_down)
-    /// stays. The address of the card stays too, unless this says another.
+    /// This interface with what it does not speak of taken from the live one.
+    pub fn completed_from(&self, live: &Self) -> Self {
+        let (ip, gateway) = if self.ip.is_some() { (&self.ip, self.gateway) } else { (&live.ip, live.gateway) };
+        let (ip6, gateway6) = if self.ip6.is_some() { (&self.ip6, self.gateway6) } else { (&live.ip6, live.gateway6) };
+        Self {
+            name: self.name.clone(),
+            bridge: self.bridge.clone(),
+            mac: self.mac.as_ref().map(|m| m.to_ascii_uppercase()).or(live.mac.clone()),
+            ip: ip.as_deref().map(canonical),
+            gateway,
+            ip6: ip6.as_deref().map(canonical),
+            gateway6,
+            firewall: self.firewall.or(live.firewall),
+            vlan: self.vlan.or(live.vlan),
+            rate: self.rate.as_deref().map(plain_number).or(live.rate.clone()),
+            mtu: self.mtu.or(live.mtu),
+        }
+    }
+
+    /// The value to send: this interface laid over what is there, so that what nobody here speaks of (trunks, link_down)
+    /// stays, and the address of the card with it.
     pub fn over(&self, live: Option<&str>) -> String {
         let mut p = live.map(Properties::parse).unwrap_or_default();
-        p.put("name", Some(&self.name));
-        p.put("bridge", Some(&self.bridge));
-        if let Some(mac) = &self.mac {
-            p.put("hwaddr", Some(mac));
+        let all = live.map_or_else(|| self.clone(), |live| self.completed_from(&Self::parse(live)));
+        p.put("name", Some(&all.name));
+        p.put("bridge", Some(&all.bridge));
+        p.put("hwaddr", all.mac.as_ref());
+        p.put("ip", all.ip.as_ref());
+        p.put("gw", all.gateway.map(|g| g.to_string()));
+        p.put("ip6", all.ip6.as_ref());
+        p.put("gw6", all.gateway6.map(|g| g.to_string()));
+        if all.firewall.unwrap_or(false) != p.flag("firewall") {
+            p.put("firewall", all.firewall.filter(|on| *on).map(|_| "1"));
         }
-        p.put("ip", self.ip.as_ref());
-        p.put("gw", self.gateway.map(|g| g.to_string()));
-        p.put("ip6", self.ip6.as_ref());
-        p.put("gw6", self.gateway6.map(|g| g.to_string()));
-        if self.firewall != p.flag("firewall") {
-            p.put("firewall", self.firewall.then_some("1"));
-        }
-        p.put("tag", self.vlan.map(|t| t.to_string()));
-        p.put("rate", self.rate.as_ref());
+        p.put("tag", all.vlan.map(|t| t.to_string()));
+        p.put("rate", all.rate.as_ref());
+        p.put("mtu", all.mtu.map(|m| m.to_string()));
         p.put("type", Some("veth"));
         p.to_string()
-    }
-
-    /// Whether both say the same. A card address that this leaves open is not compared.
-    pub fn same_as(&self, live: &Self) -> bool {
-        let mac = self.mac.as_ref().or(live.mac.as_ref()).map(|m| m.to_ascii_uppercase());
-        Self { mac, ..self.clone() } == *live
     }
 }
 
@@ -108,10 +116,11 @@ mod tests {
             bridge: "vmbr0".into(),
             ip: Some("10.99.0.51/24".into()),
             gateway: Some(Ipv4Addr::new(10, 99, 0, 1)),
-            firewall: true,
+            firewall: Some(true),
             ..Default::default()
         };
-        assert!(wanted.same_as(&Interface::parse(LIVE)));
+        let live = Interface::parse(LIVE);
+        assert_eq!(wanted.completed_from(&live), live);
         assert_eq!(wanted.over(Some(LIVE)), LIVE, "a write keeps the card's address");
     }
 
@@ -126,6 +135,6 @@ mod tests {
     fn spelling_of_addresses_and_flags_means_nothing() {
         let a = Interface::parse("name=eth0,bridge=b,ip6=FD00:0001::5/64,firewall=0,hwaddr=bc:24:11:00:00:01");
         let b = Interface::parse("bridge=b,name=eth0,ip6=fd00:1::5/64,hwaddr=BC:24:11:00:00:01");
-        assert!(a.same_as(&b) && b.same_as(&a));
+        assert_eq!((a.completed_from(&b), b.completed_from(&a)), (b.clone(), a.clone()));
     }
 }

@@ -35,8 +35,8 @@ pub struct Desired {
     pub start_on_boot: Option<bool>,
     pub startup: Option<Startup>,
     pub protection: Option<bool>,
-    /// Without our own; `None`: not spoken of.
-    pub tags: Option<BTreeSet<String>>,
+    /// Beside our own, and beside those that others gave it.
+    pub tags: BTreeSet<String>,
     /// Used when it is made, and never compared: Proxmox does not keep them.
     pub ssh_keys: Option<String>,
     pub running: bool,
@@ -58,6 +58,8 @@ pub struct MountPoint {
     pub storage: String,
     pub size: Size,
     pub backup: Option<bool>,
+    /// Used when it is made, like its storage; a difference later is left.
+    pub read_only: Option<bool>,
 }
 
 /// The place in the order in which a node starts its guests.

@@ -48,7 +48,7 @@ pub fn parameters(desired: &Desired) -> BTreeMap<String, String> {
     put("onboot", desired.start_on_boot.map(flag));
     put("startup", desired.startup.map(startup).filter(|s| !s.is_empty()));
     put("protection", desired.protection.map(flag));
-    put("tags", desired.tags.as_ref().map(tags::print).filter(|t| !t.is_empty()));
+    put("tags", Some(tags::print(&desired.tags)).filter(|t| !t.is_empty()));
     put("ssh-public-keys", desired.ssh_keys.clone());
     for (n, interface) in &desired.networks {
         put(&format!("net{n}"), Some(interface.over(None)));
@@ -118,7 +118,9 @@ fn own_tags(desired: &Desired, live: &Live, marked: bool, out: &mut Differences)
     if marked {
         is.insert(TAG.into());
     }
-    let mut wanted = desired.tags.clone().map_or_else(|| is.clone(), |t| tags::parse(&tags::print(&t)));
+    // Tags that others gave it stay.
+    let mut wanted = is.clone();
+    wanted.extend(tags::parse(&tags::print(&desired.tags)));
     wanted.insert(TAG.into());
     if is != wanted {
         out.fields.push(Field { name: "tags".into(), from: shown(&is), to: shown(&wanted) });
@@ -130,7 +132,7 @@ fn networks(desired: &Desired, live: &Live, out: &mut Differences) {
     let there = live.interfaces();
     for (n, wanted) in &desired.networks {
         let is = there.get(n);
-        if is.is_some_and(|is| wanted.same_as(is)) {
+        if is.is_some_and(|is| wanted.completed_from(is) == *is) {
             continue;
         }
         let key = format!("net{n}");
@@ -151,18 +153,19 @@ fn interface_fields(is: Option<&Interface>, wanted: &Interface) -> Vec<Field> {
         return vec![Field { name: format!("networks.{}", wanted.name), from: None, to: Some(what) }];
     };
     let name = |field: &str| format!("networks.{}.{field}", wanted.name);
-    let mac = wanted.mac.as_ref().map(|m| m.to_ascii_uppercase()).or(is.mac.clone());
+    let wanted = wanted.completed_from(is);
     [
         Field::differs(&name("name"), Some(&is.name), Some(&wanted.name)),
         Field::differs(&name("bridge"), Some(&is.bridge), Some(&wanted.bridge)),
-        Field::differs(&name("mac"), is.mac.as_ref(), mac.as_ref()),
+        Field::differs(&name("hwaddr"), is.mac.as_ref(), wanted.mac.as_ref()),
         Field::differs(&name("address"), is.ip.as_ref(), wanted.ip.as_ref()),
         Field::differs(&name("gateway"), is.gateway, wanted.gateway),
         Field::differs(&name("address6"), is.ip6.as_ref(), wanted.ip6.as_ref()),
         Field::differs(&name("gateway6"), is.gateway6, wanted.gateway6),
-        Field::differs(&name("firewall"), Some(is.firewall), Some(wanted.firewall)),
+        Field::differs(&name("firewall"), is.firewall, wanted.firewall),
         Field::differs(&name("vlan"), is.vlan, wanted.vlan),
         Field::differs(&name("rate"), is.rate.as_ref(), wanted.rate.as_ref()),
+        Field::differs(&name("mtu"), is.mtu, wanted.mtu),
     ]
     .into_iter()
     .flatten()
@@ -221,6 +224,7 @@ fn new_volume(mount: &MountPoint) -> String {
     let mut p = Properties::parse(&format!("{}:{}", mount.storage, gibibytes(mount.size)));
     p.put("mp", Some(&mount.path));
     p.put("backup", mount.backup.map(flag));
+    p.put("ro", mount.read_only.map(flag));
     p.to_string()
 }
 

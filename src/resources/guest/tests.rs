@@ -24,14 +24,10 @@ fn web() -> Desired {
     let eth0 = Interface {
         name: "eth0".into(),
         bridge: "vmbr1".into(),
-        mac: None,
         ip: Some("10.0.1.5/24".into()),
         gateway: Some("10.0.1.1".parse().unwrap()),
-        ip6: None,
-        gateway6: None,
-        firewall: true,
-        vlan: None,
-        rate: None,
+        firewall: Some(true),
+        ..Interface::default()
     };
     Desired {
         node: "pve1".into(),
@@ -50,7 +46,7 @@ fn web() -> Desired {
         start_on_boot: Some(true),
         startup: None,
         protection: None,
-        tags: Some(BTreeSet::from(["Web".into()])),
+        tags: BTreeSet::from(["Web".into()]),
         ssh_keys: None,
         running: true,
         restarts: Restarts::WhenNeeded,
@@ -147,7 +143,7 @@ fn a_new_guest_is_one_call_and_a_start() {
 fn spelling_is_no_difference() {
     for changed in [
         [("net0", "type=veth,ip=10.0.1.5/24,gw=10.0.1.1,bridge=vmbr1,name=eth0,firewall=1,hwaddr=bc:24:11:a2:20:76")],
-        [("tags", "Web;TRUEUP")],
+        [("tags", "Web;TRUEUP;theirs")],
         [("memory", " 2048")],
         [("features", "keyctl=0,nesting=1")],
         [("protection", "0")],
@@ -182,7 +178,14 @@ fn a_change_is_shown_field_by_field_and_keeps_the_card() {
 
 #[test]
 fn what_is_not_spoken_of_is_left() {
-    let quiet = Desired { cores: None, features: None, start_on_boot: None, tags: None, unprivileged: None, ..web() };
+    let quiet = Desired {
+        cores: None,
+        features: None,
+        start_on_boot: None,
+        tags: BTreeSet::new(),
+        unprivileged: None,
+        ..web()
+    };
     let there = live(&[
         ("cores", "8"),
         ("features", "nesting=1,keyctl=1"),
@@ -227,8 +230,13 @@ fn disks_grow_and_never_shrink() {
 
 #[test]
 fn a_volume_is_allocated_once_and_a_volume_too_many_is_kept() {
-    let srv =
-        MountPoint { path: "/srv".into(), storage: "local-zfs".into(), size: Size::mib(1536), backup: Some(true) };
+    let srv = MountPoint {
+        path: "/srv".into(),
+        storage: "local-zfs".into(),
+        size: Size::mib(1536),
+        backup: Some(true),
+        read_only: None,
+    };
     let with = Desired { mount_points: vec![srv], ..web() };
     insta::assert_snapshot!(written(&with, &live(&[("mp0", "a:b,mp=/other,size=1G")])), @r#"{"set":{"set":{"mp1":"local-zfs:1.5,backup=1,mp=/srv"}}}"#);
     let there = live(&[("mp3", "local-zfs:subvol-101-disk-1,mp=/srv,size=1536M")]);
