@@ -4,8 +4,9 @@ use super::{
     sync_schedule::SyncSchedule, template::Template, tunnel::Tunnel,
 };
 use crate::{
+    ledger::{Block, Lock},
     manifest::{Document, Metadata, Place},
-    model::{DeclarationId, Deletion, Name, Uid},
+    model::{DeclarationId, Deletion, Mac, Mark, Name, Slug, Uid, Vmid},
 };
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -36,6 +37,8 @@ pub struct Declarations {
     pub dns_slugs: BTreeMap<Name, Declared<DnsSlug>>,
     pub tunnels: BTreeMap<Name, Declared<Tunnel>>,
     pub sync_schedules: BTreeMap<Name, Declared<SyncSchedule>>,
+    /// What git remembers of them; empty before [`crate::kinds::allocation::fill`].
+    pub lock: Lock,
 }
 
 impl Declarations {
@@ -47,6 +50,40 @@ impl Declarations {
     /// The one Gateway, if there is one.
     pub fn gateway(&self) -> Option<&Declared<Gateway>> {
         self.gateways.values().next()
+    }
+}
+
+/// What the lock says of declared objects. `None` before the lock was read into them.
+impl Declarations {
+    /// The ownership mark of what a declaration yields. `serves`: the uid of what the object is for, where it has one.
+    pub fn mark<S: Spec>(&self, declared: &Declared<S>, serves: Option<Uid>) -> Option<Mark> {
+        Some(Mark {
+            site: self.site()?.meta.name.to_string(),
+            uid: declared.uid.clone()?,
+            serves,
+            deletion: declared.meta.deletion,
+            declared: Some(declared.id()),
+        })
+    }
+
+    /// The id of a container.
+    pub fn vmid(&self, declared: &Declared<Container>) -> Option<Vmid> {
+        Vmid::try_from(self.lock.objects.get(&declared.id())?.vmid?).ok()
+    }
+
+    /// What `hwaddr: auto` of an interface became. `None` also for what is adopted: it keeps the address that it has.
+    pub fn mac(&self, declared: &Declared<Container>, interface: &str) -> Option<Mac> {
+        self.lock.objects.get(&declared.id())?.macs.get(interface).copied()
+    }
+
+    /// The ports of an allocation.
+    pub fn block(&self, declared: &Declared<PortAllocation>) -> Option<&Block> {
+        self.lock.objects.get(&declared.id())?.block.as_ref()
+    }
+
+    /// The slug of a guest's public name.
+    pub fn slug(&self, declared: &Declared<DnsSlug>) -> Option<&Slug> {
+        self.lock.objects.get(&declared.id())?.slug.as_ref()
     }
 }
 

@@ -26,7 +26,10 @@ pub fn load(files: Vec<SourceFile>) -> (Declarations, Vec<Diagnostic>) {
         return (declarations, vec![mistake.hint("manifests are files that end in .yaml or .yml")]);
     }
     let files: Vec<Arc<SourceFile>> = files.into_iter().map(Arc::new).collect();
-    let documents: Vec<Arc<Document>> = files.iter().flat_map(|file| read(file, &mut found)).map(Arc::new).collect();
+    // A `---` at the end of a file leaves an empty document behind; many tools write it.
+    let said = |document: &Document| !document.value().is_null();
+    let documents: Vec<Arc<Document>> =
+        files.iter().flat_map(|file| read(file, &mut found)).filter(said).map(Arc::new).collect();
     if documents.is_empty() && found.is_empty() {
         let mistake =
             Diagnostic::general("no-manifests", format!("there are no manifests in the {} files here", files.len()));

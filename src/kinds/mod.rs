@@ -1,4 +1,5 @@
 //! What people declare: one folder per kind, with what a person writes (`spec.rs`) and one pure file per resource that it yields.
+pub mod allocation;
 pub mod check;
 pub mod container;
 pub mod declared;

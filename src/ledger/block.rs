@@ -96,6 +96,17 @@ impl Blocks<'_> {
         })
     }
 
+    /// Whether the block is one of the grid and usable. Blocks that people pin may stand elsewhere; `check` judges those.
+    pub fn contains(&self, block: &Block) -> bool {
+        block.gateway == self.gateway
+            && block.size == self.size
+            && self.size > 0
+            && block.base >= self.range.first()
+            && block.last() <= self.range.last()
+            && (block.base - self.range.first()).is_multiple_of(self.size)
+            && self.usable(block)
+    }
+
     /// How many blocks the range holds.
     pub fn count(&self) -> usize {
         self.grid().count()

@@ -1,0 +1,216 @@
+use super::*;
+use crate::{
+    kinds::load,
+    ledger::Block,
+    manifest::{Severity, SourceFile},
+    model::{Mac, Slug},
+};
+
+fn declared(text: &str) -> Declarations {
+    let site = "apiVersion: trueup/v1alpha1
+kind: Site
+metadata: { name: dc-lk }
+spec:
+  domain: decent-cloud.org
+  proxmox: { endpoints: ['https://10.0.1.1:8006'], token: { env: T }, defaults: { node: pve1, storage: local, bridge: vmbr1 } }
+  cloudflare: { account: 0f2c6d1e9b7a4385a1c4f7e2d8b6093c, zone: 7d5e3c1b9a8f4602b3d4e5f6a7b8c9d0, token: { env: C } }
+  host: local
+---
+apiVersion: trueup/v1alpha1
+kind: Gateway
+metadata: { name: edge }
+spec:
+  publicAddresses: [203.0.113.1]
+  publicInterface: vmbr0
+  guestNetworks: [10.0.1.0/24]
+  ports: { range: 20000-20029 }
+  traefik: { dynamicDirectory: /etc/traefik/dynamic, api: 'http://127.0.0.1:8080' }
+---
+";
+    let (declarations, found) = load(vec![SourceFile::new("site.yaml", format!("{site}{text}"))]);
+    let errors: Vec<_> = found.iter().filter(|d| d.severity == Severity::Error).map(|d| &d.message).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    declarations
+}
+
+fn guest(name: &str, n: u8) -> String {
+    format!(
+        "apiVersion: trueup/v1alpha1
+kind: Container
+metadata: {{ name: {name} }}
+spec:
+  vmid: auto
+  template: local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst
+  rootfs: {{ size: 8GiB }}
+  networks: [{{ name: eth0, address: 10.0.1.{n}/24, gateway: 10.0.1.1 }}]
+---
+apiVersion: trueup/v1alpha1
+kind: PortAllocation
+metadata: {{ name: {name} }}
+spec: {{ guest: {name} }}
+---
+apiVersion: trueup/v1alpha1
+kind: DnsSlug
+metadata: {{ name: {name} }}
+spec: {{ guest: {name} }}
+---
+"
+    )
+}
+
+fn at(hour: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + hour * 3_600).unwrap()
+}
+
+/// Uids that differ by run.
+fn run(declarations: &Declarations, lock: &Lock, carried: &Carried, hour: i64, seed: u8) -> Allocated {
+    let mut n = 0u8;
+    allocate(declarations, lock, carried, at(hour), &mut || {
+        n += 1;
+        Uid::from_bits([seed, n, 0, 0, 0, 0, 0, 0, 0, 0])
+    })
+}
+
+fn id(kind: &'static str, name: &str) -> DeclarationId {
+    DeclarationId::new(kind, name)
+}
+
+fn base(lock: &Lock, name: &str) -> Option<u16> {
+    lock.objects.get(&id("PortAllocation", name))?.block.as_ref().map(|block| block.base)
+}
+
+#[test]
+fn everything_auto_is_chosen_once_and_kept() {
+    let two = declared(&(guest("a", 5) + &guest("b", 6)));
+    let first = run(&two, &Lock::default(), &Carried::default(), 0, 1);
+    assert!(first.problems.is_empty());
+    let of = |lock: &Lock, name| {
+        let entry = lock.objects[&id("Container", name)].clone();
+        (entry.vmid, entry.macs["eth0"], base(lock, name), lock.objects[&id("DnsSlug", name)].slug.clone())
+    };
+    let (a, b) = (of(&first.lock, "a"), of(&first.lock, "b"));
+    assert_eq!((a.0, b.0, a.2, b.2), (Some(100), Some(101), Some(20_000), Some(20_010)));
+    assert!(a.1 != b.1 && a.3 != b.3);
+    assert_eq!(a.3.as_ref().map(|slug| slug.as_str().len()), Some(6));
+    // what follows from a random uid is said to be unsettled
+    assert!(first.unsettled.contains(&a.1.to_string()) && first.unsettled.contains(a.3.unwrap().as_str()));
+    // twice: the same, whatever the uids would have been
+    let second = run(&two, &first.lock, &Carried::default(), 1, 2);
+    assert_eq!((second.lock, second.made), (first.lock, Vec::<String>::new()));
+}
+
+#[test]
+fn exhaustion_names_the_figures_at_the_manifest() {
+    let four = declared(&["a", "b", "c", "d"].iter().zip(5..).map(|(name, n)| guest(name, n)).collect::<String>());
+    let got = run(&four, &Lock::default(), &Carried::default(), 0, 1);
+    assert_eq!(got.problems.len(), 1);
+    assert_eq!(
+        got.problems[0].message,
+        "gateway edge has no free block: range 20000-20029, blocks of 10, 3 of 3 in use"
+    );
+    assert!(got.problems[0].spot.is_some());
+    // the others have theirs
+    assert_eq!([base(&got.lock, "a"), base(&got.lock, "d")], [Some(20_000), None]);
+}
+
+#[test]
+fn what_is_removed_rests_and_comes_back_to_its_owner() {
+    let (both, one) = (declared(&(guest("a", 5) + &guest("b", 6))), declared(&guest("b", 6)));
+    let lock = run(&both, &Lock::default(), &Carried::default(), 0, 1).lock;
+    let without = run(&one, &lock, &Carried::default(), 1, 2).lock;
+    assert_eq!((base(&without, "a"), without.freed.len()), (None, 1));
+    let other = declared(&(guest("b", 6) + &guest("c", 7)));
+    assert_eq!(base(&run(&other, &without, &Carried::default(), 2, 3).lock, "c"), Some(20_020));
+    assert_eq!(base(&run(&other, &without, &Carried::default(), 26, 3).lock, "c"), Some(20_000));
+    let back = run(&both, &without, &Carried::default(), 2, 4).lock;
+    assert_eq!((base(&back, "a"), back.freed.len()), (Some(20_000), 0));
+}
+
+#[test]
+fn two_branches_that_each_add_a_guest_never_share_a_block() {
+    let lock = run(&declared(&guest("m", 5)), &Lock::default(), &Carried::default(), 0, 1).lock;
+    let left = run(&declared(&(guest("m", 5) + &guest("a", 6))), &lock, &Carried::default(), 1, 2).lock;
+    let right = run(&declared(&(guest("m", 5) + &guest("z", 7))), &lock, &Carried::default(), 1, 3).lock;
+    assert_eq!((base(&left, "a"), base(&right, "z")), (Some(20_010), Some(20_010)));
+    let mut merged = left.clone();
+    merged.objects.extend(right.objects.clone());
+    let kinds: Vec<_> = merged.clashes().into_iter().map(|clash| clash.what).collect();
+    assert_eq!(
+        kinds,
+        ["vmid 101", "port block 20010-20019 of gateway edge, which overlaps 20010-20019 of gateway edge"]
+    );
+    let all = declared(&(guest("a", 6) + &guest("m", 5) + &guest("z", 7)));
+    // offline: the first by name keeps
+    let got = run(&all, &merged, &Carried::default(), 2, 4).lock;
+    assert_eq!([base(&got, "a"), base(&got, "m"), base(&got, "z")], [Some(20_010), Some(20_000), Some(20_020)]);
+    assert!(got.clashes().is_empty());
+    // whoever has it in the live world keeps it
+    let uid = merged.objects[&id("PortAllocation", "z")].uid.clone();
+    let block = Block { gateway: "edge".into(), base: 20_010, size: 10 };
+    let carried = Carried { blocks: vec![(block, uid)], ..Carried::default() };
+    let got = run(&all, &merged, &carried, 2, 4).lock;
+    assert_eq!([base(&got, "a"), base(&got, "z")], [Some(20_020), Some(20_010)]);
+}
+
+#[test]
+fn without_a_lock_the_live_world_is_remembered() {
+    let one = declared(&guest("a", 5));
+    let uid = |n| Uid::from_bits([9, n, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let mac: Mac = "BC:24:11:00:00:01".parse().unwrap();
+    let slug: Slug = "k7m2p4".parse().unwrap();
+    let mut carried = Carried::default();
+    carried.uids.extend([
+        (id("Container", "a"), uid(1)),
+        (id("PortAllocation", "a"), uid(2)),
+        (id("DnsSlug", "a"), uid(3)),
+    ]);
+    let macs = BTreeMap::from([("eth0".to_string(), mac)]);
+    carried.guests.insert(117, CarriedGuest { uid: Some(uid(1)), macs });
+    carried.guests.insert(100, CarriedGuest::default());
+    carried.blocks.push((Block { gateway: "edge".into(), base: 20_020, size: 10 }, uid(2)));
+    carried.slugs.insert(slug.clone(), uid(3));
+    let got = run(&one, &Lock::default(), &carried, 0, 1).lock;
+    let entry = &got.objects[&id("Container", "a")];
+    assert_eq!((&entry.uid, entry.vmid, entry.macs["eth0"]), (&uid(1), Some(117), mac));
+    assert_eq!(base(&got, "a"), Some(20_020));
+    assert_eq!(got.objects[&id("DnsSlug", "a")].slug, Some(slug));
+}
+
+#[test]
+fn what_others_hold_is_not_chosen() {
+    let one = declared(&guest("a", 5));
+    let mut carried = Carried::default();
+    carried.guests.insert(100, CarriedGuest::default());
+    carried.blocks.push((Block { gateway: "edge".into(), base: 20_000, size: 10 }, Uid::from_bits([7; 10])));
+    let got = run(&one, &Lock::default(), &carried, 0, 1).lock;
+    assert_eq!((got.objects[&id("Container", "a")].vmid, base(&got, "a")), (Some(101), Some(20_010)));
+}
+
+#[test]
+fn a_renamed_object_keeps_everything() {
+    let lock = run(&declared(&guest("a", 5)), &Lock::default(), &Carried::default(), 0, 1).lock;
+    let renamed = guest("b", 5)
+        .replace("metadata: { name: b }", "metadata: { name: b, annotations: { trueup/renamed-from: a } }");
+    let got = run(&declared(&renamed), &lock, &Carried::default(), 1, 2).lock;
+    for kind in ["Container", "PortAllocation", "DnsSlug"] {
+        assert_eq!(got.objects.get(&id(kind, "b")), lock.objects.get(&id(kind, "a")), "{kind}");
+    }
+    assert!(got.freed.is_empty());
+}
+
+#[test]
+fn an_adopted_guest_keeps_its_addresses() {
+    let adopted = guest("a", 5).replacen(
+        "metadata: { name: a }",
+        "metadata: { name: a, annotations: { trueup/adopt: '228' } }",
+        1,
+    );
+    let offline = run(&declared(&adopted), &Lock::default(), &Carried::default(), 0, 1).lock;
+    let entry = &offline.objects[&id("Container", "a")];
+    assert_eq!((entry.vmid, entry.macs.len()), (Some(228), 0));
+    let mac: Mac = "BC:24:11:00:00:01".parse().unwrap();
+    let macs = BTreeMap::from([("eth0".to_string(), mac)]);
+    let carried = Carried { guests: BTreeMap::from([(228, CarriedGuest { uid: None, macs })]), ..Carried::default() };
+    let got = run(&declared(&adopted), &offline, &carried, 1, 1).lock;
+    assert_eq!(got.objects[&id("Container", "a")].macs["eth0"], mac);
+}
