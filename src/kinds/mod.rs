@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod kind;
 pub mod load;
 pub mod port_allocation;
+pub mod registry;
 pub mod site;
 pub mod sync_schedule;
 pub mod template;
@@ -16,6 +17,7 @@ pub mod tunnel;
 pub use declared::{Declarations, Declared, Spec};
 pub use kind::{KINDS, Kind};
 pub use load::load;
+pub use registry::RESOURCES;
 
 #[cfg(test)]
 mod tests;
