@@ -2,8 +2,10 @@
 pub mod authority;
 pub mod cloudflare;
 pub mod faults;
+pub mod guests;
 pub mod host;
 pub mod https;
+pub mod net;
 pub mod nft_simulated;
 pub mod proxmox;
 pub mod store;
