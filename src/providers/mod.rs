@@ -5,6 +5,7 @@ pub mod http;
 pub mod nftables;
 pub mod proxmox;
 pub mod sandbox_connection;
+pub mod secrets;
 pub mod traefik;
 
 /// The systems that one site reaches. What it does not declare, or what cannot be connected to by configuration, is
@@ -12,4 +13,7 @@ pub mod traefik;
 #[derive(Default)]
 pub struct Providers {
     pub proxmox: Option<proxmox::Proxmox>,
+    /// The node, and through it the insides of its guests.
+    pub host: Option<host::Host>,
+    pub secrets: secrets::Secrets,
 }
