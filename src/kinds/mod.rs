@@ -9,6 +9,7 @@ pub mod kind;
 pub mod load;
 pub mod port_allocation;
 pub mod registry;
+mod schema;
 pub mod site;
 pub mod sync_schedule;
 pub mod template;
@@ -18,6 +19,7 @@ pub use declared::{Declarations, Declared, Spec};
 pub use kind::{KINDS, Kind};
 pub use load::load;
 pub use registry::RESOURCES;
+pub use schema::{schema_of, schema_of_all};
 
 #[cfg(test)]
 mod tests;

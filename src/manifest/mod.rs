@@ -18,7 +18,7 @@ mod typed;
 
 pub use diagnostic::{Diagnostic, Place, Severity, Spot};
 pub use document::Document;
-pub use envelope::{API_VERSION, Envelope, Metadata, envelope};
+pub use envelope::{API_VERSION, Envelope, Metadata, WrittenMetadata, envelope};
 pub use file::SourceFile;
 pub use json::json_lines;
 pub use read::read;

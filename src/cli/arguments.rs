@@ -1,0 +1,47 @@
+//! What can be typed.
+use super::{completions::Completions, man::Man, schema::Schema};
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The exit codes, as every command that makes or applies a plan explains them.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0   in true, or done; also when something is only waiting or kept back
+  1   nothing could be done: usage, manifests, credentials, nothing reachable
+  2   changes are pending (--dry-run --detailed-exitcode)
+  3   a guard refused the plan
+  4   done in part: something failed, was blocked, is in conflict, or could not be looked at
+  70  a defect in trueup
+  130 ended by Ctrl-C before anything was changed";
+
+const ENVIRONMENT: &str = "\
+Environment:
+  NO_COLOR         no colours, whatever the terminal can do
+  TRUEUP_LOG       what to log to standard error: error, warn, info, debug, trace, or a filter such as trueup=debug
+  TRUEUP_STATE_DIR where history is kept, unless --state-dir says it";
+
+/// Keeps a Proxmox site true to a git repository of manifests.
+#[derive(Parser, Debug)]
+#[command(name = "trueup", version, propagate_version = true, max_term_width = 110, after_help = ENVIRONMENT)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true, infer_subcommands = false)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    Schema(Schema),
+    Completions(Completions),
+    #[command(hide = true)]
+    Man(Man),
+}
+
+/// How results are written to standard output.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
