@@ -1,7 +1,7 @@
 //! One change, as calls. Thin.
 use super::{Change, Guest, Live, Scope, observe};
 use crate::{
-    model::{Answer, Class, Failure, Mark},
+    model::{Answer, Class, Failure, Mark, Reference},
     providers::{
         Providers,
         proxmox::{
@@ -12,6 +12,7 @@ use crate::{
     },
     resources::Act,
 };
+use secrecy::ExposeSecret;
 use std::time::Duration;
 
 /// How long a guest may take to shut down before it is stopped hard.
@@ -21,7 +22,14 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
     let pve = observe::client(providers)?;
     let vmid = act.key.get();
     match (act.change, act.seen) {
-        (Change::Create { node, parameters }, None) => create(pve, node, vmid, act.mark, parameters).await,
+        (Change::Create { node, parameters, ssh_keys }, None) => {
+            let mut parameters = parameters.clone();
+            if let Some(file) = ssh_keys {
+                let keys = providers.secrets.read(&Reference::File(file.clone())).await?;
+                parameters.insert("ssh-public-keys".into(), keys.expose_secret().to_owned());
+            }
+            create(pve, node, vmid, act.mark, parameters).await
+        }
         (Change::Adopt, Some(live)) => {
             let set = mark(live, act.mark, vmid, None);
             write(pve, live, vmid, &set, &[]).await
@@ -49,10 +57,9 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
     }
 }
 
-async fn create(pve: &Proxmox, node: &str, vmid: u32, mark: &Mark, parameters: &Parameters) -> Answer<()> {
-    let mut all = parameters.clone();
-    let wanted_tags = parameters.get("tags").map_or("", String::as_str);
-    all.insert("tags".into(), tagged(wanted_tags));
+async fn create(pve: &Proxmox, node: &str, vmid: u32, mark: &Mark, mut all: Parameters) -> Answer<()> {
+    let tags = tagged(all.get("tags").map_or("", String::as_str));
+    all.insert("tags".into(), tags);
     all.insert("description".into(), notes::stamped("", &Stamp { mark: mark.clone(), vmid }));
     match pve.create_lxc(node, vmid, &all).await {
         // Somebody was faster; perhaps an earlier try of ours whose reply was lost.

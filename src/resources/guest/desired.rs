@@ -37,7 +37,7 @@ pub struct Desired {
     pub protection: Option<bool>,
     /// Beside our own, and beside those that others gave it.
     pub tags: BTreeSet<String>,
-    /// Used when it is made, and never compared: Proxmox does not keep them.
+    /// The file of root's public keys. Used when it is made, and never compared: Proxmox does not keep them.
     pub ssh_keys: Option<String>,
     pub running: bool,
     pub restarts: Restarts,
@@ -119,6 +119,9 @@ pub enum Change {
     Create {
         node: String,
         parameters: BTreeMap<String, String>,
+        /// The file of root's public keys, read when they are sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ssh_keys: Option<String>,
     },
     /// Writes the mark, and nothing else.
     Adopt,
@@ -147,7 +150,7 @@ pub enum Change {
 impl Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Create { node, parameters } => {
+            Self::Create { node, parameters, .. } => {
                 let of = |key: &str| parameters.get(key).map_or("", String::as_str);
                 write!(f, "{} on {node} from {}", of("hostname"), of("ostemplate"))
             }

@@ -28,7 +28,11 @@ fn create(desired: &Desired) -> Vec<Draft<Change>> {
         from: None,
         to: i.ip.clone().or(i.ip6.clone()),
     }));
-    let change = Change::Create { node: desired.node.clone(), parameters: settings::parameters(desired) };
+    let change = Change::Create {
+        node: desired.node.clone(),
+        parameters: settings::parameters(desired),
+        ssh_keys: desired.ssh_keys.clone(),
+    };
     let mut drafts = vec![Draft::new(Verb::Create, change).unsettles().fields(fields)];
     if desired.running {
         drafts.push(start(desired));

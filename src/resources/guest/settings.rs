@@ -49,7 +49,6 @@ pub fn parameters(desired: &Desired) -> BTreeMap<String, String> {
     put("startup", desired.startup.map(startup).filter(|s| !s.is_empty()));
     put("protection", desired.protection.map(flag));
     put("tags", Some(tags::print(&desired.tags)).filter(|t| !t.is_empty()));
-    put("ssh-public-keys", desired.ssh_keys.clone());
     for (n, interface) in &desired.networks {
         put(&format!("net{n}"), Some(interface.over(None)));
     }

@@ -1,0 +1,137 @@
+//! The guest that a container is.
+use super::{Address4, Address6, Container, NetworkDevice, RestartPolicy, State, TemplateSource};
+use crate::{
+    kinds::declared::{Declarations, Declared},
+    model::{Found, Note, Observation, Observed, Ready, Resource, Vmid, Wanted, Wants},
+    providers::proxmox::network::Interface,
+    resources::{
+        World,
+        guest::{Desired, Disk, Guest, Live, MountPoint, Restarts, Scope, Startup},
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an observation of guests has to know. `None` without a Site.
+pub fn scope(declarations: &Declarations) -> Option<Scope> {
+    let site = declarations.site()?.meta.name.to_string();
+    let wanted = declarations.containers.values().filter_map(|c| declarations.vmid(c)).collect();
+    Some(Scope { site, wanted })
+}
+
+/// The guests of all containers.
+pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World) -> Wants<Guest> {
+    let mut wants = Wants::default();
+    for declared in declarations.containers.values() {
+        // Both come from the lock; without it nothing is planned.
+        let (Some(vmid), Some(mark)) = (declarations.vmid(declared), declarations.mark(declared, None)) else {
+            continue;
+        };
+        let there = match observed {
+            Observation::Complete(all) => all.get(&vmid),
+            Observation::Unavailable { .. } => None,
+        };
+        let live = there.and_then(|found| match found {
+            Found::Ours(ours) => Some(&ours.live),
+            Found::Foreign(foreign) => Some(&foreign.live),
+            Found::Duplicates(_) => None,
+        });
+        match desired(declarations, declared, live) {
+            Ok(desired) => {
+                let named = declared.meta.adopt.as_ref().is_some_and(|id| *id == vmid.to_string());
+                let adopt = named && live.is_some_and(|live| live.container);
+                wants.add(vmid, Wanted::Ready(Ready { mark, adopt, mode: declared.meta.mode, desired }));
+            }
+            Err(missing) => wants.conflicts.push(note(declared, vmid, missing)),
+        }
+    }
+    wants
+}
+
+fn note(declared: &Declared<Container>, vmid: Vmid, missing: &str) -> Note {
+    Note {
+        object: Guest::id(&vmid),
+        declared: Some(declared.id()),
+        text: format!("no {missing} is given"),
+        hint: Some(format!("give it in the manifest, or in `spec.proxmox.defaults.{missing}` of the Site")),
+    }
+}
+
+/// `Err` names what neither the manifest nor the Site says.
+fn desired(
+    declarations: &Declarations,
+    declared: &Declared<Container>,
+    live: Option<&Live>,
+) -> Result<Desired, &'static str> {
+    let spec = &declared.spec;
+    let defaults = declarations.site().map(|site| site.spec.proxmox.defaults.clone()).unwrap_or_default();
+    let storage = |own: &Option<crate::model::Identifier>| {
+        own.as_ref().or(defaults.storage.as_ref()).map(ToString::to_string).ok_or("storage")
+    };
+    let mut networks = BTreeMap::new();
+    let there = live.map(Live::interfaces).unwrap_or_default();
+    for (n, device) in (0u8..).zip(&spec.networks) {
+        let bridge = device.bridge.as_ref().or(defaults.bridge.as_ref()).ok_or("bridge")?.to_string();
+        // A card keeps the address that it has; one from the lock is for a card that is made.
+        let chosen = || declarations.mac(declared, device.name.as_str()).filter(|_| !there.contains_key(&n));
+        let mac = device.hwaddr.pinned().copied().or_else(chosen);
+        networks.insert(n, interface(device, bridge, mac.map(|m| m.to_string())));
+    }
+    let mount_points = spec.mount_points.iter().map(|m| {
+        Ok(MountPoint {
+            path: m.path.to_string(),
+            storage: storage(&m.storage)?,
+            size: m.size,
+            backup: m.backup,
+            read_only: m.read_only,
+        })
+    });
+    Ok(Desired {
+        node: spec.node.as_ref().or(defaults.node.as_ref()).ok_or("node")?.to_string(),
+        template: match &spec.template {
+            TemplateSource::Volume(volume) => volume.clone(),
+            TemplateSource::Declared(name) => declarations.templates.get(name).ok_or("template")?.spec.volume(),
+        },
+        hostname: spec.hostname(&declared.meta.name).to_string(),
+        unprivileged: Some(spec.unprivileged),
+        cores: spec.cores,
+        memory: spec.memory,
+        swap: spec.swap,
+        rootfs: Disk { storage: storage(&spec.rootfs.storage)?, size: spec.rootfs.size },
+        mount_points: mount_points.collect::<Result<_, &'static str>>()?,
+        networks,
+        nameservers: spec.dns.as_ref().map(|dns| dns.servers.clone()).filter(|servers| !servers.is_empty()),
+        search_domain: spec.dns.as_ref().and_then(|dns| dns.search.as_ref()).map(ToString::to_string),
+        features: spec.features.as_ref().map(|all| all.iter().map(ToString::to_string).collect()),
+        start_on_boot: spec.start_on_boot,
+        startup: spec.startup.as_ref().map(|s| Startup {
+            order: s.order,
+            up: s.up.map(|p| p.as_seconds()),
+            down: s.down.map(|p| p.as_seconds()),
+        }),
+        protection: spec.protection,
+        tags: spec.tags.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
+        ssh_keys: spec.ssh_keys.as_ref().map(|keys| keys.file.clone()),
+        running: spec.state == State::Running,
+        restarts: match spec.restart_policy {
+            RestartPolicy::WhenNeeded => Restarts::WhenNeeded,
+            // A window is refused when the manifests are checked.
+            RestartPolicy::Never | RestartPolicy::Window(_) => Restarts::Never,
+        },
+    })
+}
+
+fn interface(device: &NetworkDevice, bridge: String, mac: Option<String>) -> Interface {
+    Interface {
+        name: device.name.to_string(),
+        bridge,
+        mac,
+        ip: device.address.as_ref().map(Address4::to_string),
+        gateway: device.gateway,
+        ip6: device.address6.as_ref().map(Address6::to_string),
+        gateway6: device.gateway6,
+        firewall: device.firewall,
+        vlan: device.vlan,
+        rate: device.rate.map(|r| r.megabytes()),
+        mtu: device.mtu,
+    }
+}
