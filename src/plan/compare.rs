@@ -57,6 +57,8 @@ pub fn compare<R: Resource, C>(wants: Wants<R>, observed: &Observed<R>, erase: i
     };
     part.population = live.values().filter(|found| !matches!(found, Found::Foreign(_))).count();
     let stray = strays::<R>(&wants.wanted, live);
+    // Wanted by two declarations: whichever came first was chosen by the alphabet, so neither is followed.
+    let contested: BTreeSet<ObjectId> = part.plan.conflicts.iter().map(|note| note.object.clone()).collect();
     let keys: BTreeSet<&R::Key> = wants.wanted.keys().chain(live.keys()).collect();
     for key in keys {
         let id = R::id(key);
@@ -71,6 +73,9 @@ pub fn compare<R: Resource, C>(wants: Wants<R>, observed: &Observed<R>, erase: i
         }
         if let Some(note) = stray.get(key) {
             part.plan.conflicts.push(note.clone());
+            continue;
+        }
+        if contested.contains(&id) {
             continue;
         }
         let Some((case, sides)) = case::<R, C>(&id, wanted, found, &mut part.plan) else { continue };
@@ -258,6 +263,10 @@ fn push<R: Resource, C>(
     drafts: Vec<Draft<R::Change>>,
     erase: &impl Fn(&R::Change) -> C,
 ) {
+    let forbidden = |verb| {
+        (verb == Verb::Delete && case.mark.deletion == Deletion::Forbid)
+            .then(|| "it would have to be deleted and made anew, and its `trueup/deletion` is `forbid`".to_string())
+    };
     let withheld = (case.mode == Mode::Observe).then(|| "the manifest says `trueup/mode: observe`".to_string());
     let mut expect = Some(case.expect);
     let mut previous: Option<StepId> = None;
@@ -278,7 +287,7 @@ fn push<R: Resource, C>(
             loses,
             mark: case.mark.clone(),
             expect: expect.take().unwrap_or(Expect::AsLeft),
-            blocked: None,
+            blocked: forbidden(draft.verb),
             withheld: withheld.clone(),
             needs_consent: draft.needs_consent,
             needs: previous.replace(step).into_iter().collect(),
@@ -288,13 +297,13 @@ fn push<R: Resource, C>(
 }
 
 /// What later resources may read of this one: without objects that this plan deletes or whose outputs it changes, and
-/// without those that are in conflict.
+/// without those that are in conflict. A step that the manifest's mode keeps back moves nothing: what is live stays.
 pub fn settled<R: Resource, C>(observed: &Observed<R>, part: &Part<C>) -> Observed<R> {
     let moving: BTreeSet<&ObjectId> = part
         .plan
         .steps
         .iter()
-        .filter(|step| step.unsettles || step.verb == Verb::Delete)
+        .filter(|step| step.withheld.is_none() && (step.unsettles || step.verb == Verb::Delete))
         .map(|step| &step.id.object)
         .chain(part.plan.conflicts.iter().map(|note| &note.object))
         .collect();

@@ -12,6 +12,8 @@ pub fn lint<C>(plan: &Plan<C>) -> Vec<String> {
     }
     let unseen: BTreeSet<&str> = plan.unseen.iter().map(|note| &*note.object.resource).collect();
     let conflicts: BTreeSet<_> = plan.conflicts.iter().map(|note| &note.object).collect();
+    let deleted: BTreeSet<_> =
+        plan.steps.iter().filter(|step| step.verb == Verb::Delete).map(|step| &step.id.object).collect();
     for step in &plan.steps {
         for need in step.needs.iter().filter(|need| !ids.contains(need)) {
             out.push(format!("{} waits for {need}, which is not in the plan", step.id));
@@ -30,6 +32,9 @@ pub fn lint<C>(plan: &Plan<C>) -> Vec<String> {
             && !step.needs.contains(&StepId { object: step.id.object.clone(), nth: before })
         {
             out.push(format!("{} does not follow the step before it", step.id));
+        }
+        if step.verb == Verb::Create && step.expect == Expect::AsLeft && !deleted.contains(&step.id.object) {
+            out.push(format!("{} creates what nothing has deleted", step.id));
         }
         if unseen.contains(&*step.id.object.resource) {
             out.push(format!("{} acts on a resource that could not be looked at", step.id));

@@ -4,6 +4,7 @@
 //! checks that a plan holds together; `review` is the only way to something that may be executed.
 mod compare;
 mod consent;
+mod edges;
 mod join;
 mod lint;
 mod order;

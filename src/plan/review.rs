@@ -70,7 +70,9 @@ pub fn review<C>(plan: Plan<C>, guards: &Guards) -> Result<Approved<C>, Refusal>
     }
     let losses: BTreeSet<&Loss> =
         plan.steps.iter().filter(|step| step.withheld.is_none()).flat_map(|step| &step.loses).collect();
-    let digest = digest(&losses);
+    // Consent covers the list that it was given for and nothing else, so what needs consent of its own is on the list.
+    let asking: Vec<Loss> = plan.steps.iter().filter_map(asks).collect();
+    let digest = digest(&losses.iter().copied().chain(&asking).collect());
     let consented = guards.consented || guards.consent.digest.as_deref() == Some(&*digest);
     let open: BTreeSet<&Loss> = plan
         .steps
@@ -103,6 +105,16 @@ pub fn review<C>(plan: Plan<C>, guards: &Guards) -> Result<Approved<C>, Refusal>
     Ok(approved)
 }
 
+/// What a step asks consent for, in the words of a loss.
+fn asks<C>(step: &Step<C>) -> Option<Loss> {
+    if step.withheld.is_some() {
+        return None;
+    }
+    step.needs_consent.as_ref()?;
+    let name = step.declared.as_ref().map_or_else(|| step.id.object.key.clone(), |declared| declared.name.clone());
+    Some(Loss { what: format!("{} {}", step.verb, step.id), name, uid: step.mark.uid.clone() })
+}
+
 fn too_much(losses: &BTreeSet<&Loss>, guards: &Guards) -> Vec<String> {
     let mut by_kind: BTreeMap<&str, usize> = BTreeMap::new();
     for loss in losses {
@@ -110,14 +122,20 @@ fn too_much(losses: &BTreeSet<&Loss>, guards: &Guards) -> Vec<String> {
     }
     let mut reasons = vec![];
     for (what, lost) in by_kind {
-        let population = guards.populations.get(what).copied().unwrap_or(0);
-        let limit = FEW.max(population / 10);
+        // A part of an object that people know by name (a host name of a tunnel) has no population of its own.
+        let population = guards.populations.get(what).copied();
+        let limit = FEW.max(population.unwrap_or(0) / 10);
         if guards.precious.contains(what) {
             reasons.push(format!("{lost} {what} would be lost, and losing any is never done without consent"));
-        } else if lost > limit {
-            reasons.push(format!("{lost} of {population} {what} objects would be lost, more than {limit}"));
-        } else if lost > 1 && lost >= population {
-            reasons.push(format!("all {population} {what} objects would be lost"));
+            continue;
+        }
+        match population {
+            Some(all) if lost > limit => {
+                reasons.push(format!("{lost} of {all} {what} objects would be lost, more than {limit}"));
+            }
+            Some(all) if lost > 1 && lost >= all => reasons.push(format!("all {all} {what} objects would be lost")),
+            None if lost > limit => reasons.push(format!("{lost} {what} would be lost, more than {limit}")),
+            _ => {}
         }
     }
     reasons

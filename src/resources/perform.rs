@@ -1,7 +1,7 @@
 //! Identity travels with every write: a fresh look right before it, once, for all resources.
 use super::{Act, Driver};
 use crate::{
-    model::{Answer, Class, Expect, Failure, Found, Inventory, Step, StepId, Verb},
+    model::{Answer, Class, Expect, Failure, Found, Inventory, Resource, Step, StepId, Verb},
     providers::Providers,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -19,10 +19,14 @@ enum Go<'a, L> {
 
 fn admit<'a, R: Driver>(step: &Step<R::Change>, found: Option<&'a Found<R::Live>>) -> Answer<Go<'a, R::Live>> {
     let expected = match (&step.expect, found) {
-        (Expect::Ours(_), None) if step.verb == Verb::Delete => return Ok(Go::Done),
+        (Expect::Ours(_) | Expect::AsLeft, None) if step.verb == Verb::Delete => return Ok(Go::Done),
         (Expect::Absent, None) => return Ok(Go::Write(None)),
         (Expect::AsLeft, None) if step.verb == Verb::Create => return Ok(Go::Write(None)),
-        (Expect::Absent, Some(Found::Ours(o))) if o.mark.same_owner(&step.mark) => return Ok(Go::Done),
+        (Expect::Absent | Expect::AsLeft, Some(Found::Ours(o)))
+            if step.verb == Verb::Create && o.mark.same_owner(&step.mark) =>
+        {
+            return Ok(Go::Done);
+        }
         (Expect::Ours(revision), Some(Found::Ours(o))) if o.mark.same_owner(&step.mark) && o.revision == *revision => {
             return Ok(Go::Write(Some(&o.live)));
         }
@@ -52,6 +56,9 @@ fn admit<'a, R: Driver>(step: &Step<R::Change>, found: Option<&'a Found<R::Live>
     )
     .hint("plan again; if it stays, see what else writes to it"))
 }
+
+/// Steps whose call gave no clear answer, with their keys and what was said instead.
+type Unknown<R> = BTreeMap<StepId, (<R as Resource>::Key, Step<<R as Resource>::Change>, Failure)>;
 
 /// Runs a batch of steps of one resource (one step is a batch of one), each after a fresh look. A failure that may pass
 /// is tried again after a pause, with a fresh look; a lost reply is resolved by looking.
@@ -129,7 +136,7 @@ pub async fn perform<R: Driver>(
 async fn resolve_unknown<R: Driver>(
     providers: &Providers,
     scope: &R::Scope,
-    unknown: BTreeMap<StepId, (R::Key, Step<R::Change>, Failure)>,
+    unknown: Unknown<R>,
 ) -> Vec<(StepId, Answer<()>)> {
     if unknown.is_empty() {
         return vec![];
