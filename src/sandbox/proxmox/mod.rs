@@ -1,1 +1,36 @@
-//! see ../mod.rs
+//! A simulated Proxmox VE, as strict as the real one.
+//!
+//! Every request goes the way it goes there: pveproxy's rules about verbs and bodies (`front`), the token, the path in the
+//! official method tree (`facts`), its `permissions` (`access`), its parameters (`schema`, `formats`, `property`), then the
+//! endpoint (`api/…`, one file per family). Writes that take time answer a UPID and come into effect when their task ends
+//! (`task`). What answers look like was taken from recorded exchanges with a real Proxmox VE 9.2.11; what a call accepts,
+//! from the facts of 9.2.11 and 8.4.21.
+mod access;
+mod api;
+mod call;
+mod clock;
+mod config_file;
+mod facts;
+mod form;
+mod formats;
+mod front;
+mod property;
+mod refusal;
+mod roles;
+mod schema;
+mod seed;
+mod simulator;
+mod state;
+mod task;
+mod timing;
+mod world;
+
+pub use clock::Clock;
+pub use facts::Release;
+pub use seed::{Seed, SeedGuest, SeedNode, SeedStorage, SeedToken};
+pub use simulator::{GuestView, NetworkView, Simulator};
+pub use state::{Bridge, Conf, Guest, Kind, Running, State};
+pub use timing::Timing;
+
+#[cfg(test)]
+mod tests;

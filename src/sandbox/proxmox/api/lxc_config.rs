@@ -1,0 +1,120 @@
+//! `PUT /nodes/{node}/lxc/{vmid}/config`.
+use super::{
+    lxc_hotplug::{self, Update},
+    lxc_permission::{self, Change},
+};
+use crate::sandbox::proxmox::{
+    call::{Answer, Call, Endpoint, on, unlocked},
+    config_file,
+    refusal::{Refusal, Result},
+    schema::split_list,
+    state::Kind,
+    world::World,
+};
+use serde_json::Value;
+
+pub const ENDPOINTS: &[Endpoint] = &[on("PUT", "/nodes/{node}/lxc/{vmid}/config", change)];
+
+fn change(call: &mut Call<'_>) -> Result<Answer> {
+    let (node, vmid) = (call.node(), call.vmid());
+    call.take("node");
+    call.take("vmid");
+    let digest = call.take("digest");
+    if call.args.is_empty() {
+        return Err(Refusal::die("no options specified"));
+    }
+    let revert = keys(call, "revert")?;
+    let delete = keys(call, "delete")?;
+    if let Some(key) = delete.iter().find(|k| revert.contains(k)) {
+        let why = format!("you can't use '-delete {key}' and '-revert {key}' at the same time");
+        return Err(Refusal::parameter("delete", why));
+    }
+    let update = Update { set: call.args.clone(), delete, revert };
+
+    call.world.guest(Kind::Lxc, &node, vmid)?;
+    permit(call, &node, vmid, &update)?;
+    call.world.lock(vmid)?;
+    let mut guest = call.world.guest(Kind::Lxc, &node, vmid)?.clone();
+    unlocked(&guest)?;
+    unmodified(digest.as_deref(), &config_file::digest(&guest))?;
+
+    let mut halfway = None;
+    let errors = lxc_hotplug::update(call.world, vmid, &mut guest, &update, &mut halfway)?;
+    if !errors.is_empty() {
+        // Nothing is written, but for what was written on the way.
+        if let Some(halfway) = halfway {
+            call.world.state.guests.insert(vmid, halfway);
+            call.world.write(vmid);
+        }
+        return Err(Refusal::parameters(errors));
+    }
+    call.world.state.guests.insert(vmid, guest);
+    call.world.write(vmid);
+    // The file is written; what follows from it may still fail.
+    consistent(call.world, vmid)?;
+    Ok(Value::Null.into())
+}
+
+fn permit(call: &Call<'_>, node: &str, vmid: u32, update: &Update) -> Result<()> {
+    let guest = call.world.guest(Kind::Lxc, node, vmid)?;
+    let change = Change {
+        who: &call.who,
+        vmid,
+        pool: None,
+        old: Some(&guest.conf),
+        new: &update.set,
+        delete: &update.delete,
+        unprivileged: guest.flag("unprivileged"),
+    };
+    lxc_permission::check(call.world, &change)
+}
+
+/// The keys that `delete` or `revert` name.
+fn keys(call: &mut Call<'_>, which: &str) -> Result<Vec<String>> {
+    let named = split_list(&call.take(which).unwrap_or_default());
+    for key in &named {
+        if call.args.contains_key(key) {
+            let why = format!("you can't use '-{key}' and -{which} {key}' at the same time");
+            return Err(Refusal::parameter(which, why));
+        }
+        let known = call.world.option(Kind::Lxc, key).is_some();
+        if !known || matches!(key.as_str(), "digest" | "delete" | "revert" | "node" | "vmid") {
+            return Err(Refusal::parameter(which, format!("unknown option '{key}'")));
+        }
+    }
+    Ok(named)
+}
+
+/// Demands that a config is still the one that a digest was taken of.
+///
+/// # Errors
+/// 500 when it changed.
+pub fn unmodified(given: Option<&str>, current: &str) -> Result<()> {
+    match given {
+        Some(given) if !given.trim().is_empty() && given != current => {
+            Err(Refusal::die("detected modified configuration - file changed by other user? Try again."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What LXC's own config is made of must be there: it is made after every write, and before every start.
+///
+/// # Errors
+/// 500; the write stays.
+pub fn consistent(world: &World, vmid: u32) -> Result<()> {
+    let Some(guest) = world.state.guests.get(&vmid) else { return Ok(()) };
+    if guest.is_template() {
+        return Ok(());
+    }
+    if !guest.conf.contains_key("arch") {
+        return Err(Refusal::die("missing 'arch' - internal error at /usr/share/perl5/PVE/LXC.pm line 729."));
+    }
+    let known = world.state.nodes.get(&guest.node);
+    for (_, net) in super::lxc_read::networks(world, guest) {
+        if let Some(bridge) = net.get("bridge").filter(|b| known.is_some_and(|n| !n.bridges.contains_key(*b))) {
+            return Err(Refusal::die(format!("bridge '{bridge}' does not exist")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! `POST /nodes/{node}/lxc`: a config with nothing but `lock: create` at once, the container when the task ends.
+use super::{
+    lxc_hotplug::{self, Update},
+    lxc_permission::{self, Change},
+    lxc_volume, storage,
+};
+use crate::sandbox::proxmox::{
+    call::{Answer, Call, Endpoint, on},
+    refusal::{Refusal, Result},
+    schema::Args,
+    state::{Conf, Guest, Kind},
+    task::{Create, Work},
+    world::World,
+};
+use serde_json::json;
+
+pub const ENDPOINTS: &[Endpoint] = &[on("POST", "/nodes/{node}/lxc", create)];
+
+/// The command that unpacks a template, as it stands in error texts.
+pub const UNPACK: &str = "command 'lxc-usernsexec -m u:0:100000:65536 -m g:0:100000:65536 -- tar xpf - --zstd --totals \
+     --one-file-system -p --sparse --numeric-owner --acls --xattrs '--xattrs-include=user.*' \
+     '--xattrs-include=security.capability' '--warning=no-file-ignored' '--warning=no-xattr-write' -C \
+     /var/lib/lxc/101/rootfs --skip-old-files --anchored --exclude './dev/*''";
+
+/// Parameters of a create that never stand in the config.
+const NOT_CONFIG: &[&str] = &[
+    "node",
+    "vmid",
+    "ostemplate",
+    "password",
+    "ssh-public-keys",
+    "start",
+    "pool",
+    "force",
+    "restore",
+    "unique",
+    "storage",
+    "bwlimit",
+    "ignore-unpack-errors",
+    "ha-managed",
+];
+
+/// Demands that a number is free, for containers and virtual machines alike.
+///
+/// # Errors
+/// 500 that says what has it, and where.
+pub fn unused(world: &World, vmid: u32) -> Result<()> {
+    match world.state.guests.get(&vmid) {
+        Some(guest) => {
+            let (title, node) = (guest.kind.title(), &guest.node);
+            Err(Refusal::die(format!("{title} {vmid} already exists on node '{node}'")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Demands that a pool is there.
+///
+/// # Errors
+/// 403, as the real one says it.
+pub fn pool_exists(world: &World, pool: Option<&str>) -> Result<()> {
+    match pool.filter(|p| !world.state.pools.contains_key(*p)) {
+        Some(pool) => Err(Refusal::denied(format!("pool '{pool}' does not exist"))),
+        None => Ok(()),
+    }
+}
+
+fn create(call: &mut Call<'_>) -> Result<Answer> {
+    let (node, vmid) = (call.node(), call.vmid());
+    if call.flag("restore") {
+        return Err(Refusal::not_simulated("restoring a container from a backup"));
+    }
+    let nine = call.world.release().is_9();
+    let unprivileged = call.take("unprivileged").map_or(nine, |v| v == "1");
+    unused(call.world, vmid)?;
+    if call.arg("ssh-public-keys").is_some_and(|keys| !are_keys(keys)) {
+        return Err(Refusal::die("SSH public key validation error"));
+    }
+    let pool = call.arg("pool").map(str::to_string);
+    pool_exists(call.world, pool.as_deref())?;
+    let template = call.arg("ostemplate").unwrap_or_default().to_string();
+    let default = call.arg("storage").unwrap_or("local").to_string();
+    let start = call.flag("start");
+    let mut args = call.args.clone();
+    args.retain(|k, _| !NOT_CONFIG.contains(&k.as_str()) && !lxc_hotplug::is_numbered(k, "unused"));
+    permit(call, vmid, pool.as_deref(), &args, unprivileged)?;
+    storage::may_use(call.world, &call.who, Some(vmid), &template, "vztmpl")?;
+
+    let mut disks: Conf = args.iter().filter(|(k, _)| is_volume(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    args.retain(|k, _| !is_volume(k));
+    if !disks.is_empty() && !disks.contains_key("rootfs") {
+        return Err(Refusal::die("mount points configured, but 'rootfs' not set - aborting"));
+    }
+    for (key, value) in &disks {
+        usable(call, key, value)?;
+    }
+    if disks.is_empty() {
+        usable(call, "rootfs", &format!("{default}:4"))?;
+        disks.insert("rootfs".into(), format!("{default}:4"));
+    }
+    let mut guest = Guest::new(Kind::Lxc, &node);
+    lxc_hotplug::update(call.world, vmid, &mut guest, &Update { set: args, ..Update::default() }, &mut None)?;
+    if unprivileged {
+        guest.conf.insert("unprivileged".into(), "1".into());
+    }
+    let conf = std::mem::take(&mut guest.conf);
+    guest.conf.insert("lock".into(), "create".into());
+    call.world.state.guests.insert(vmid, guest);
+    call.world.touched = true;
+    let who = call.who.clone();
+    let work = Work::Create(Box::new(Create { vmid, conf, disks, template, pool, start }));
+    Ok(json!(call.world.fork(&node, "vzcreate", &vmid.to_string(), &who, work, Some(vmid))).into())
+}
+
+fn is_volume(key: &str) -> bool {
+    key == "rootfs" || lxc_hotplug::is_numbered(key, "mp")
+}
+
+fn are_keys(keys: &str) -> bool {
+    let known = ["ssh-", "ecdsa-", "sk-"];
+    let mut lines = keys.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).peekable();
+    lines.peek().is_some() && lines.all(|l| known.iter().any(|k| l.contains(k)) && l.split_whitespace().count() >= 2)
+}
+
+fn permit(call: &Call<'_>, vmid: u32, pool: Option<&str>, args: &Args, unprivileged: bool) -> Result<()> {
+    let (state, who) = (&call.world.state, &call.who);
+    let in_pool = pool.is_some_and(|p| state.may(who, &format!("/pool/{p}"), &["VM.Allocate"], false));
+    if !in_pool && !state.may(who, &format!("/vms/{vmid}"), &["VM.Allocate"], false) {
+        return Err(Refusal::denied(""));
+    }
+    if !unprivileged && call.world.release().is_9() {
+        state.demand(who, "/", &["Sys.Modify"])?;
+    }
+    let change = Change { who, vmid, pool, old: None, new: args, delete: &[], unprivileged };
+    lxc_permission::check(call.world, &change)
+}
+
+/// Demands that the storage of a new volume takes it from this user.
+fn usable(call: &Call<'_>, key: &str, value: &str) -> Result<()> {
+    let volid = lxc_hotplug::parse(call.world, key, value).remove("volume").unwrap_or_default();
+    if lxc_volume::kind(&volid) != "volume" {
+        return Err(Refusal::die("Only root can pass arbitrary filesystem paths."));
+    }
+    let name = volid.split_once(':').map_or(volid.as_str(), |(s, _)| s);
+    let found = storage::of(call.world, name)?;
+    if !found.content.contains("rootdir") {
+        return Err(Refusal::parameter("storage", format!("storage '{name}' does not support container directories")));
+    }
+    call.world.state.demand(&call.who, &format!("/storage/{name}"), &["Datastore.AllocateSpace"])
+}
+
+/// Does the work of the task.
+///
+/// # Errors
+/// The text that the task ends with; the config and the volumes are gone again.
+pub fn perform(world: &mut World, create: Create, who: &str, log: &mut Vec<String>) -> Result<()> {
+    let vmid = create.vmid;
+    let (pool, start) = (create.pool.clone(), create.start);
+    if let Err(why) = build(world, create, log) {
+        log.extend(why.text().strip_prefix("volume ").map(|_| why.text()));
+        world.forget_guest(vmid);
+        forget_volumes(world, vmid);
+        return Err(Refusal::die(format!("unable to create CT {vmid} - {}", why.text())));
+    }
+    if let Some(pool) = pool.and_then(|p| world.state.pools.get_mut(&p)) {
+        pool.vms.insert(vmid);
+    }
+    if start {
+        // It is started by a task of its own, whose failure is not this one's.
+        let node = world.any(Kind::Lxc, vmid)?.node.clone();
+        let (user, token) = who.split_once('!').map_or((who, None), |(u, t)| (u, Some(t.to_string())));
+        let who = crate::sandbox::proxmox::access::Who { user: user.into(), token };
+        world.fork(&node, "vzstart", &vmid.to_string(), &who, Work::Start { vmid }, Some(vmid));
+    }
+    Ok(())
+}
+
+fn forget_volumes(world: &mut World, vmid: u32) {
+    let named: Vec<String> = world.state.guests.get(&vmid).into_iter().flat_map(|g| g.conf.values().cloned()).collect();
+    for storage in world.state.storages.values_mut() {
+        storage.volumes.retain(|volid, v| v.vmid != Some(vmid) || named.iter().any(|n| n.starts_with(volid.as_str())));
+    }
+}
+
+fn build(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()> {
+    let Create { vmid, mut conf, disks, template, .. } = create;
+    let empty = world.any(Kind::Lxc, vmid)?.clone();
+    // The root first.
+    let root = disks.iter().filter(|(k, _)| *k == "rootfs");
+    for (key, value) in root.chain(disks.iter().filter(|(k, _)| *k != "rootfs")) {
+        let value = lxc_volume::allocate(world, vmid, &empty, key, value, log)?;
+        conf.insert(key.clone(), value);
+    }
+    unpack(world, &template, &conf, log)?;
+    let file = template.rsplit('/').next().unwrap_or_default();
+    let unmanaged = conf.get("ostype").is_some_and(|o| o == "unmanaged");
+    if !unmanaged {
+        let found = detect(file);
+        if let Some(said) = conf.get("ostype").filter(|said| *said != found) {
+            log.push(format!("got unexpected ostype ({found} != {said})"));
+        }
+        conf.insert("ostype".into(), found.into());
+    }
+    if !conf.contains_key("arch") {
+        let arch =
+            ["amd64", "arm64", "armhf", "i386", "riscv64"].into_iter().find(|a| file.contains(a)).unwrap_or("amd64");
+        if !unmanaged {
+            log.push(format!("Detected container architecture: {arch}"));
+        }
+        conf.insert("arch".into(), arch.into());
+    }
+    if !unmanaged {
+        let host = conf.get("hostname").and_then(|h| h.split('.').next()).unwrap_or("localhost").to_string();
+        for kind in ["rsa", "ecdsa", "ed25519"] {
+            log.push(format!("Creating SSH host key 'ssh_host_{kind}_key' - this may take some time ..."));
+            let print = crate::sandbox::proxmox::access::secret_sum(&world.uuid());
+            log.push(format!("done: SHA256:{} root@{host}", &print[..43]));
+        }
+        nesting_hint(&conf, log);
+    }
+    for (key, default) in [("hostname", format!("CT{vmid}")), ("memory", "512".into()), ("swap", "512".into())] {
+        conf.entry(key.into()).or_insert(default);
+    }
+    world.any(Kind::Lxc, vmid)?.conf = conf;
+    world.write(vmid);
+    Ok(())
+}
+
+/// The warning that a recent systemd without nesting gets; the task then ends with `WARNINGS: 1`.
+pub fn nesting_hint(conf: &Conf, log: &mut Vec<String>) {
+    let nested = conf.get("features").is_some_and(|f| f.split(',').any(|p| p == "nesting=1"));
+    let systemd =
+        conf.get("ostype").is_some_and(|o| !matches!(o.as_str(), "alpine" | "devuan" | "gentoo" | "unmanaged"));
+    if systemd && !nested {
+        log.push("WARN: Systemd 257 detected. You may need to enable nesting.".into());
+    }
+}
+
+fn detect(file: &str) -> &'static str {
+    const KNOWN: &[&str] =
+        &["debian", "devuan", "ubuntu", "centos", "fedora", "opensuse", "archlinux", "alpine", "gentoo", "nixos"];
+    KNOWN.iter().find(|k| file.starts_with(*k)).unwrap_or(&"debian")
+}
+
+fn unpack(world: &World, template: &str, conf: &Conf, log: &mut Vec<String>) -> Result<()> {
+    let volume = storage::volume(world, template)?;
+    log.push(format!("extracting archive '{}'", storage::path(world, template)));
+    // A compressed Debian template grows by this much.
+    let size = volume.size * 152_514_560 / 53_296_284;
+    let root = conf.get("rootfs").map(String::as_str).unwrap_or_default();
+    let space = crate::sandbox::proxmox::world::size_in(root).unwrap_or(u64::MAX);
+    if space != 0 && space < size {
+        return Err(Refusal::die(format!("{UNPACK} failed: exit code 2")));
+    }
+    log.push(format!("Total bytes read: {size} ({}MiB, 190MiB/s)", (size + (1 << 19)) >> 20));
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `DELETE /nodes/{node}/lxc/{vmid}`.
+use super::storage;
+use crate::sandbox::proxmox::{
+    call::{Answer, Call, Endpoint, on, unlocked},
+    refusal::{Refusal, Result},
+    state::{Guest, Kind},
+    task::Work,
+    world::World,
+};
+
+pub const ENDPOINTS: &[Endpoint] = &[on("DELETE", "/nodes/{node}/lxc/{vmid}", delete)];
+
+fn delete(call: &mut Call<'_>) -> Result<Answer> {
+    let vmid = call.vmid();
+    let force = call.flag("force");
+    deletable(call.guest(Kind::Lxc)?, vmid, force)?;
+    let (purge, unreferenced) = (call.flag("purge"), call.flag("destroy-unreferenced-disks"));
+    Ok(call.fork("vzdestroy", Work::Destroy { vmid, force, purge, unreferenced }, true))
+}
+
+fn deletable(guest: &Guest, vmid: u32, force: bool) -> Result<()> {
+    let title = guest.kind.title();
+    if guest.flag("protection") {
+        return Err(Refusal::die(format!("can't remove {title} {vmid} - protection mode enabled")));
+    }
+    unlocked(guest)?;
+    match guest.running.is_some() && !force {
+        true => Err(Refusal::die(format!("unable to destroy CT {vmid} - container is running"))),
+        false => Ok(()),
+    }
+}
+
+/// Does the work of the task.
+///
+/// # Errors
+/// The text that the task ends with; the guest is still there.
+pub fn perform(
+    world: &mut World,
+    vmid: u32,
+    force: bool,
+    purge: bool,
+    unreferenced: bool,
+    log: &mut Vec<String>,
+) -> Result<()> {
+    let guest = world.any(Kind::Lxc, vmid)?.clone();
+    deletable(&guest, vmid, force)?;
+    if guest.running.is_some() {
+        log.push(format!("forced to stop CT {vmid} before destroying!"));
+    }
+    for (key, value) in guest.conf.iter().filter(|(k, _)| crate::sandbox::proxmox::world::is_disk(Kind::Lxc, k)) {
+        let volid = value.split(',').next().unwrap_or_default();
+        if super::lxc_volume::kind(volid) == "volume" && !key.starts_with("unused") {
+            storage::name_of(world, volid)?;
+        }
+    }
+    world.forget_guest(vmid);
+    if unreferenced {
+        for storage in world.state.storages.values_mut() {
+            storage.volumes.retain(|_, v| v.vmid != Some(vmid));
+        }
+    }
+    if purge {
+        log.push(format!("purging CT {vmid} from related configurations.."));
+    }
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! Changes of a container's config: through the pending section, then applied at once or kept for the next start
+//! (`update_pct_config`, `vmconfig_hotplug_pending`, `vmconfig_apply_pending`).
+use super::lxc_read::pending_deletes;
+use crate::sandbox::proxmox::{
+    property::{self, Properties},
+    refusal::{Refusal, Result},
+    schema::{Args, Errors, split_list},
+    state::{Conf, Guest, Kind},
+    world::World,
+};
+
+/// Options that take effect in a running container by being written.
+const FAST: &[&str] =
+    &["description", "onboot", "startup", "protection", "hostname", "hookscript", "cores", "tags", "lock"];
+
+/// A wanted change.
+#[derive(Default)]
+pub struct Update {
+    pub set: Args,
+    pub delete: Vec<String>,
+    pub revert: Vec<String>,
+}
+
+/// Changes a guest's config, which the caller writes when there are no errors. What a refused change of a network card wrote
+/// halfway is put into `written`.
+///
+/// # Errors
+/// 500 for what cannot be changed at all.
+pub fn update(
+    world: &mut World,
+    vmid: u32,
+    guest: &mut Guest,
+    update: &Update,
+    written: &mut Option<Guest>,
+) -> Result<Errors> {
+    for key in &update.revert {
+        guest.pending.remove(key);
+        forget_delete(guest, key);
+    }
+    for key in &update.delete {
+        if !guest.conf.contains_key(key) && !guest.pending.contains_key(key) {
+            continue;
+        }
+        match key.as_str() {
+            "memory" | "rootfs" | "ostype" => {
+                return Err(Refusal::die(format!("unable to delete required option '{key}'")));
+            }
+            "unprivileged" => return Err(Refusal::die(format!("unable to delete read-only option: '{key}'"))),
+            _ if is_numbered(key, "unused") || is_numbered(key, "mp") => {
+                protected(guest, &format!("can't remove CT {vmid} drive '{key}'"))?;
+            }
+            _ => {}
+        }
+        remember_delete(guest, key);
+    }
+    for (key, value) in &update.set {
+        let value = prepare(world, vmid, guest, key, value)?;
+        guest.pending.insert(key.clone(), value);
+        forget_delete(guest, key);
+    }
+    clean(guest);
+    match guest.running.is_some() {
+        true => Ok(hotplug(world, vmid, guest, written)),
+        false => Ok(apply(world, vmid, guest)),
+    }
+}
+
+fn prepare(world: &World, vmid: u32, guest: &Guest, key: &str, value: &str) -> Result<String> {
+    Ok(match key {
+        "unprivileged" => return Err(Refusal::die(format!("unable to modify read-only option: '{key}'"))),
+        "nameserver" | "searchdomain" => split_list(value).join(" "),
+        "tags" => tags(world, value),
+        // cgroup v2 knows no more.
+        "cpuunits" => value.parse::<u64>().map_or(value.into(), |n| n.min(10_000).to_string()),
+        _ if key == "rootfs" || is_numbered(key, "mp") => {
+            protected(guest, &format!("can't update CT {vmid} drive '{key}'"))?;
+            let parts = parse(world, key, value);
+            let volid = parts.get("volume").map_or("", String::as_str);
+            if super::lxc_volume::kind(volid) == "volume" {
+                let storage = volid.split_once(':').map_or("", |(s, _)| s);
+                super::lxc_volume::for_containers(world, storage)?;
+            }
+            value.into()
+        }
+        _ if is_numbered(key, "net") => {
+            let net = parse(world, key, value);
+            if let Some(mtu) = net.get("mtu").and_then(|m| m.parse::<u32>().ok()) {
+                let bridge = net.get("bridge").and_then(|b| world.state.nodes.get(&guest.node)?.bridges.get(b));
+                if let Some(bridge) = bridge.filter(|b| b.mtu < mtu) {
+                    let limit = bridge.mtu;
+                    let why = format!("{key}: MTU size '{mtu}' is bigger than bridge MTU '{limit}'");
+                    return Err(Refusal::die(why));
+                }
+            }
+            value.into()
+        }
+        _ => value.into(),
+    })
+}
+
+/// Tags as they are stored: lower case, sorted, each once, unless the datacenter says otherwise.
+pub fn tags(world: &World, value: &str) -> String {
+    let style = world.state.options.get("tag-style").map_or("", String::as_str);
+    let keep_case = style.split(',').any(|p| p == "case-sensitive=1");
+    let keep_order = style.split(',').any(|p| p == "ordering=config");
+    let mut found: Vec<String> = Vec::new();
+    for tag in split_list(value) {
+        let tag = if keep_case { tag } else { tag.to_lowercase() };
+        if !found.contains(&tag) {
+            found.push(tag);
+        }
+    }
+    if !keep_order {
+        found.sort();
+    }
+    found.join(";")
+}
+
+pub fn is_numbered(key: &str, stem: &str) -> bool {
+    key.strip_prefix(stem).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn protected(guest: &Guest, what: &str) -> Result<()> {
+    match guest.flag("protection") {
+        true => Err(Refusal::die(format!("{what} - protection mode enabled"))),
+        false => Ok(()),
+    }
+}
+
+pub fn parse(world: &World, key: &str, value: &str) -> Properties {
+    let format = world.properties(Kind::Lxc, key);
+    format.and_then(|f| property::take_apart(f, value).ok()).unwrap_or_default()
+}
+
+fn set_deletes(guest: &mut Guest, deletes: &[(String, bool)]) {
+    let mut keys: Vec<String> = deletes.iter().map(|(k, f)| if *f { format!("!{k}") } else { k.clone() }).collect();
+    keys.sort();
+    match keys.is_empty() {
+        true => guest.pending.remove("delete"),
+        false => guest.pending.insert("delete".into(), keys.join(",")),
+    };
+}
+
+fn remember_delete(guest: &mut Guest, key: &str) {
+    let mut deletes = pending_deletes(guest);
+    if !deletes.iter().any(|(k, _)| k == key) {
+        deletes.push((key.into(), false));
+    }
+    set_deletes(guest, &deletes);
+}
+
+fn forget_delete(guest: &mut Guest, key: &str) {
+    let deletes: Vec<_> = pending_deletes(guest).into_iter().filter(|(k, _)| k != key).collect();
+    set_deletes(guest, &deletes);
+}
+
+/// Drops pending values that are the current ones, and pending deletions of what is not set.
+fn clean(guest: &mut Guest) {
+    let conf = &guest.conf;
+    guest.pending.retain(|k, v| k == "delete" || conf.get(k) != Some(v));
+    let kept: Vec<_> = pending_deletes(guest).into_iter().filter(|(k, _)| guest.conf.contains_key(k)).collect();
+    set_deletes(guest, &kept);
+}
+
+/// Applies everything that is pending to a guest that does not run.
+pub fn apply(world: &mut World, vmid: u32, guest: &mut Guest) -> Errors {
+    let mut errors = Errors::new();
+    let mut failed = |key: &str, why: Refusal| {
+        errors.insert(key.into(), format!("unable to apply pending change {key} : {}\n", why.text()));
+    };
+    for (key, _) in pending_deletes(guest) {
+        match discard(world, vmid, guest, &key, true) {
+            Ok(()) => {
+                guest.conf.remove(&key);
+                forget_delete(guest, &key);
+            }
+            Err(why) => failed(&key, why),
+        }
+    }
+    clean(guest);
+    let keys: Vec<String> = guest.pending.keys().filter(|k| *k != "delete").cloned().collect();
+    for key in keys {
+        let value = guest.pending[&key].clone();
+        match finish(world, vmid, guest, &key, &value) {
+            Ok(value) => put(world, guest, &key, value),
+            Err(why) => failed(&key, why),
+        }
+    }
+    errors
+}
+
+/// Makes a pending value the current one. The volume of a mount point that is replaced becomes unused; one that is attached
+/// is unused no more.
+fn put(world: &World, guest: &mut Guest, key: &str, value: String) {
+    guest.pending.remove(key);
+    let old = guest.conf.insert(key.into(), value);
+    if !is_numbered(key, "mp") {
+        return;
+    }
+    let volume = |v: &str| parse(world, key, v).remove("volume").unwrap_or_default();
+    let new = volume(&guest.conf[key].clone());
+    guest.conf.retain(|k, v| !(is_numbered(k, "unused") && *v == new));
+    let old = old.map(|o| volume(&o)).filter(|o| super::lxc_volume::kind(o) == "volume");
+    if let Some(old) = old.filter(|o| !in_use(guest, "", o)) {
+        add_unused(guest, old);
+    }
+}
+
+fn add_unused(guest: &mut Guest, volid: String) {
+    let free = (0..256).map(|i| format!("unused{i}")).find(|k| !guest.conf.contains_key(k));
+    guest.conf.insert(free.unwrap_or_else(|| "unused0".into()), volid);
+}
+
+/// What deleting a key does beside deleting it.
+fn discard(world: &mut World, vmid: u32, guest: &mut Guest, key: &str, stopped: bool) -> Result<()> {
+    let Some(value) = guest.conf.get(key).cloned() else { return Ok(()) };
+    if is_numbered(key, "mp") && stopped {
+        let parts = parse(world, key, &value);
+        let volid = parts.get("volume").cloned().unwrap_or_default();
+        if super::lxc_volume::kind(&volid) == "volume" && !in_use(guest, key, &volid) {
+            add_unused(guest, volid);
+        }
+    } else if is_numbered(key, "unused") && !in_use(guest, key, &value) {
+        super::storage::remove(world, Some(vmid), &value)?;
+    }
+    Ok(())
+}
+
+fn in_use(guest: &Guest, by: &str, volid: &str) -> bool {
+    let named = |conf: &Conf, skip: &str| conf.iter().any(|(k, v)| k != skip && v.split(',').next() == Some(volid));
+    named(&guest.conf, by) || named(&guest.pending, by) || guest.snapshots.values().any(|s| named(s, ""))
+}
+
+/// What a pending value becomes when it is applied: a network gets its MAC address, a mount point its volume.
+fn finish(world: &mut World, vmid: u32, guest: &Guest, key: &str, value: &str) -> Result<String> {
+    if is_numbered(key, "net") {
+        return Ok(network(world, key, value));
+    }
+    if is_numbered(key, "mp") {
+        return super::lxc_volume::allocate(world, vmid, guest, key, value, &mut Vec::new());
+    }
+    Ok(value.to_string())
+}
+
+/// A network as it is stored: with its type and a MAC address.
+pub fn network(world: &mut World, key: &str, value: &str) -> String {
+    let mut net = parse(world, key, value);
+    net.insert("type".into(), "veth".into());
+    if !net.contains_key("hwaddr") {
+        let mac = world.mac();
+        net.insert("hwaddr".into(), mac);
+    }
+    world.properties(Kind::Lxc, key).map_or_else(|| value.to_string(), |f| property::print(f, &net))
+}
+
+fn hotplug(world: &mut World, vmid: u32, guest: &mut Guest, written: &mut Option<Guest>) -> Errors {
+    let mut errors = Errors::new();
+    for key in FAST {
+        if let Some(value) = guest.pending.remove(*key) {
+            guest.conf.insert(key.to_string(), value);
+        }
+    }
+    for (key, _) in pending_deletes(guest) {
+        let at_once = FAST.contains(&key.as_str())
+            || matches!(key.as_str(), "swap" | "cpulimit" | "cpuunits")
+            || is_numbered(&key, "unused")
+            || is_numbered(&key, "net");
+        if !at_once {
+            continue;
+        }
+        match discard(world, vmid, guest, &key, false) {
+            Ok(()) => {
+                guest.conf.remove(&key);
+                guest.unplugged.remove(&key);
+                forget_delete(guest, &key);
+            }
+            Err(why) => {
+                errors.insert(key.clone(), format!("unable to hotplug {key}: {}\n", why.text()));
+            }
+        }
+    }
+    let keys: Vec<String> = guest.pending.keys().filter(|k| *k != "delete").cloned().collect();
+    for key in keys {
+        let value = guest.pending[&key].clone();
+        let outcome = match key.as_str() {
+            "cpulimit" | "cpuunits" | "memory" | "swap" => Ok(value),
+            _ if is_numbered(&key, "net") => plug(world, guest, &key, &value, written),
+            _ if is_numbered(&key, "mp") && !guest.conf.contains_key(&key) => {
+                super::lxc_volume::allocate(world, vmid, guest, &key, &value, &mut Vec::new()).map_err(|e| e.text())
+            }
+            _ => continue,
+        };
+        match outcome {
+            Ok(value) => put(world, guest, &key, value),
+            Err(why) => {
+                errors.insert(key.clone(), format!("unable to hotplug {key}: {why}\n"));
+            }
+        }
+    }
+    errors
+}
+
+/// Changes a network card of a running container. A new card (another MAC address or name) replaces the old one, which is
+/// taken away and written first: when the new bridge is not there, the old card is gone all the same.
+fn plug(
+    world: &mut World,
+    guest: &mut Guest,
+    key: &str,
+    value: &str,
+    written: &mut Option<Guest>,
+) -> Result<String, String> {
+    let wanted = network(world, key, value);
+    let new = parse(world, key, &wanted);
+    let old = guest.conf.get(key).map(|v| parse(world, key, v));
+    let bridge = new.get("bridge").cloned().unwrap_or_default();
+    let known = |w: &World, guest: &Guest| {
+        bridge.is_empty() || w.state.nodes.get(&guest.node).is_some_and(|n| n.bridges.contains_key(&bridge))
+    };
+    let same = |name: &str| {
+        old.as_ref().is_some_and(|o| match name {
+            "hwaddr" => o.get(name).map(|m| m.to_lowercase()) == new.get(name).map(|m| m.to_lowercase()),
+            _ => o.get(name) == new.get(name),
+        })
+    };
+    if same("hwaddr") && same("name") && !guest.unplugged.contains(key) {
+        return match known(world, guest) {
+            true => Ok(wanted),
+            false => Err(format!("interface {bridge} does not exist\n")),
+        };
+    }
+    if old.is_some() {
+        guest.conf.remove(key);
+    }
+    guest.unplugged.remove(key);
+    *written = Some(guest.clone());
+    match known(world, guest) {
+        true => Ok(wanted),
+        false => Err(format!("bridge '{bridge}' does not exist")),
+    }
+}

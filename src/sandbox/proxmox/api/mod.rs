@@ -1,0 +1,57 @@
+//! The endpoints, one file per family. A path that the facts know and that is not in these tables is answered as not simulated.
+pub mod access;
+pub mod cluster;
+pub mod lxc_config;
+pub mod lxc_create;
+pub mod lxc_delete;
+pub mod lxc_hotplug;
+pub mod lxc_permission;
+pub mod lxc_power;
+pub mod lxc_read;
+pub mod lxc_volume;
+pub mod node;
+pub mod pools;
+pub mod storage;
+pub mod tasks;
+pub mod version;
+pub mod work;
+
+use super::call::{Endpoint, Run};
+use std::{collections::BTreeMap, sync::OnceLock};
+
+const FAMILIES: &[&[Endpoint]] = &[
+    access::ENDPOINTS,
+    cluster::ENDPOINTS,
+    lxc_config::ENDPOINTS,
+    lxc_create::ENDPOINTS,
+    lxc_delete::ENDPOINTS,
+    lxc_power::ENDPOINTS,
+    lxc_read::ENDPOINTS,
+    lxc_volume::ENDPOINTS,
+    node::ENDPOINTS,
+    pools::ENDPOINTS,
+    storage::ENDPOINTS,
+    tasks::ENDPOINTS,
+    version::ENDPOINTS,
+];
+
+/// What answers a verb on a path of the facts.
+pub fn endpoint(verb: &str, template: &str) -> Option<Run> {
+    static TABLE: OnceLock<BTreeMap<(&str, &str), Run>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| FAMILIES.iter().copied().flatten().map(|e| ((e.verb, e.path), e.run)).collect());
+    table.get(&(verb, template)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::proxmox::facts::Release;
+
+    #[test]
+    fn every_endpoint_is_one_of_the_facts() {
+        let facts = Release::V9_2_11.facts();
+        for endpoint in FAMILIES.iter().copied().flatten() {
+            assert!(facts.method(endpoint.verb, endpoint.path).is_some(), "{} {}", endpoint.verb, endpoint.path);
+        }
+    }
+}

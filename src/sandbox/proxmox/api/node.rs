@@ -1,0 +1,96 @@
+//! `/nodes`: the nodes, their status and their network.
+use crate::sandbox::proxmox::{
+    call::{Answer, Call, Endpoint, on},
+    refusal::Result,
+};
+use serde_json::{Value, json};
+
+pub const ENDPOINTS: &[Endpoint] = &[
+    on("GET", "/nodes", list),
+    on("GET", "/nodes/{node}/status", status),
+    on("GET", "/nodes/{node}/network", network),
+    on("GET", "/nodes/{node}/time", time),
+    on("GET", "/nodes/{node}/dns", |_| Ok(json!({"search": "example.org", "dns1": "127.0.0.1"}).into())),
+];
+
+fn list(call: &mut Call<'_>) -> Result<Answer> {
+    let state = &call.world.state;
+    let rows = state.nodes.iter().map(|(name, node)| {
+        let mut row = json!({
+            "id": format!("node/{name}"), "type": "node", "node": name, "status": "online", "level": "",
+            "ssl_fingerprint": fingerprint(name),
+        });
+        let audit = state.may(&call.who, &format!("/nodes/{name}"), &["Sys.Audit"], false);
+        if let (true, Some(row)) = (audit, row.as_object_mut()) {
+            row.insert("maxcpu".into(), json!(node.cpus));
+            row.insert("maxmem".into(), json!(node.memory));
+            row.insert("mem".into(), json!(node.memory / 16));
+            row.insert("cpu".into(), json!(0.05));
+            row.insert("maxdisk".into(), json!(270553174016u64));
+            row.insert("disk".into(), json!(26869193216u64));
+            row.insert("uptime".into(), json!(call.world.now.saturating_sub(state.booted) / 1000));
+        }
+        row
+    });
+    Ok(Value::Array(rows.collect()).into())
+}
+
+/// The real one shows that of its certificate, which the front of the sandbox owns; this stands for it.
+fn fingerprint(node: &str) -> String {
+    let sum = crate::sandbox::proxmox::access::secret_sum(node).to_uppercase();
+    let pairs: Vec<&str> = (0..32).map(|i| &sum[2 * i..2 * i + 2]).collect();
+    pairs.join(":")
+}
+
+fn status(call: &mut Call<'_>) -> Result<Answer> {
+    let (version, ..) = call.world.release().spelled();
+    let state = &call.world.state;
+    let name = call.node();
+    let node = state.nodes.get(&name).cloned().unwrap_or_default();
+    let (used, swap) = (node.memory / 16, 0);
+    Ok(json!({
+        "pveversion": format!("pve-manager/{version}/14a22df3"),
+        "kversion": "Linux 6.17.2-1-pve #1 SMP PREEMPT_DYNAMIC", "uptime": call.world.now.saturating_sub(state.booted) / 1000,
+        "cpu": 0.05, "wait": 0, "idle": 0, "loadavg": ["0.10", "0.10", "0.10"],
+        "memory": {"total": node.memory, "used": used, "free": node.memory - used, "available": node.memory - used},
+        "swap": {"total": swap, "used": swap, "free": swap},
+        "rootfs": {"total": 270553174016u64, "used": 26869193216u64, "free": 243683980800u64, "avail": 230000000000u64},
+        "cpuinfo": {"cpus": node.cpus, "cores": node.cpus, "sockets": 1},
+        "ksm": {"shared": 0},
+    })
+    .into())
+}
+
+fn network(call: &mut Call<'_>) -> Result<Answer> {
+    let wanted = call.arg("type").unwrap_or_default().to_string();
+    let node = call.world.state.nodes.get(&call.node()).cloned().unwrap_or_default();
+    if !matches!(wanted.as_str(), "" | "bridge" | "any_bridge" | "any_local_bridge") {
+        return Ok(json!([]).into());
+    }
+    let (state, who) = (&call.world.state, &call.who);
+    let any = ["SDN.Audit", "SDN.Use", "SDN.Allocate"];
+    let visible = |bridge: &str| state.may(who, &format!("/sdn/zones/localnetwork/{bridge}"), &any, true);
+    let rows = node.bridges.iter().filter(|(name, _)| wanted.is_empty() || visible(name)).map(|(name, bridge)| {
+        let mut row = json!({
+            "iface": name, "type": "bridge", "active": 1, "autostart": 1, "priority": 3, "families": ["inet"],
+            "bridge_ports": "", "bridge_stp": "off", "bridge_fd": "0", "method": "manual", "method6": "manual",
+        });
+        if let (Some(cidr), Some(row)) = (&bridge.cidr, row.as_object_mut()) {
+            let (address, prefix) = cidr.split_once('/').unwrap_or((cidr, "24"));
+            row.insert("method".into(), json!("static"));
+            row.insert("cidr".into(), json!(cidr));
+            row.insert("address".into(), json!(address));
+            row.insert("netmask".into(), json!(prefix));
+            if let Some(gateway) = &bridge.gateway {
+                row.insert("gateway".into(), json!(gateway));
+            }
+        }
+        row
+    });
+    Ok(Value::Array(rows.collect()).into())
+}
+
+fn time(call: &mut Call<'_>) -> Result<Answer> {
+    let now = call.world.now / 1000;
+    Ok(json!({"time": now, "localtime": now, "timezone": "Etc/UTC"}).into())
+}

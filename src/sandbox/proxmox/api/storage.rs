@@ -1,0 +1,331 @@
+//! `/storage` and `/nodes/{node}/storage`, and what the other families need to know of volumes.
+use crate::sandbox::proxmox::{
+    access::Who,
+    call::{Answer, Call, Endpoint, on},
+    config_file,
+    refusal::{Refusal, Result},
+    schema::split_list,
+    state::{Storage, Volume},
+    task::Work,
+    world::World,
+};
+use serde_json::{Map, Value, json};
+
+pub const ENDPOINTS: &[Endpoint] = &[
+    on("GET", "/storage", configured),
+    on("GET", "/storage/{storage}", one_configured),
+    on("GET", "/nodes/{node}/storage", list),
+    on("GET", "/nodes/{node}/storage/{storage}/status", status),
+    on("GET", "/nodes/{node}/storage/{storage}/content", content),
+    on("DELETE", "/nodes/{node}/storage/{storage}/content/{volume}", delete),
+];
+
+/// A storage by name.
+///
+/// # Errors
+/// 500.
+pub fn of<'a>(world: &'a World, name: &str) -> Result<&'a Storage> {
+    world.state.storages.get(name).ok_or_else(|| Refusal::die(format!("storage '{name}' does not exist")))
+}
+
+/// A volume id taken apart.
+pub struct Name {
+    pub storage: String,
+    /// `images`, `rootdir`, `vztmpl`, `iso` …
+    pub kind: &'static str,
+    pub owner: Option<u32>,
+}
+
+/// Takes a volume id apart, as the plugin of its storage does.
+///
+/// # Errors
+/// 500: no such storage, or no name of this plugin.
+pub fn name_of(world: &World, volid: &str) -> Result<Name> {
+    let (storage, name) = volid.split_once(':').unwrap_or((volid, ""));
+    let plugin = of(world, storage)?.kind.clone();
+    let found = |kind, owner| Ok(Name { storage: storage.into(), kind, owner });
+    if plugin != "dir" && plugin != "nfs" && plugin != "cifs" && plugin != "btrfs" {
+        let mut parts = name.splitn(3, '-');
+        let owner = matches!(parts.next(), Some("vm" | "base" | "subvol" | "basevol")).then(|| parts.next()).flatten();
+        return match owner.and_then(|o| o.parse().ok()) {
+            Some(owner) => found("images", Some(owner)),
+            None => Err(Refusal::die(format!("unable to parse {plugin} volume name '{name}'"))),
+        };
+    }
+    let bad = || Refusal::die(format!("unable to parse directory volume name '{name}'"));
+    let (folder, file) = name.split_once('/').ok_or_else(bad)?;
+    let plain = !file.is_empty() && !file.contains('/') && !file.starts_with('.');
+    let ends = |with: &[&str]| plain && with.iter().any(|e| file.ends_with(e));
+    if let Ok(owner) = folder.parse::<u32>() {
+        let stem = file.rsplit_once('/').map_or(file, |(_, f)| f);
+        let image = ["vm-", "base-", "subvol-", "basevol-"].iter().any(|p| stem.starts_with(p));
+        return match image && [".raw", ".qcow2", ".vmdk", ".subvol"].iter().any(|e| stem.ends_with(e)) {
+            true => found("images", Some(owner)),
+            false => Err(Refusal::die(format!("unable to parse volume filename '{file}'"))),
+        };
+    }
+    match folder {
+        "iso" if ends(&[".iso", ".img", ".ISO", ".IMG"]) => found("iso", None),
+        "vztmpl" if ends(&[".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2", ".tar"]) => found("vztmpl", None),
+        "backup" if plain => found("backup", None),
+        "snippets" if plain => found("snippets", None),
+        "import" if plain => found("import", None),
+        _ => Err(bad()),
+    }
+}
+
+/// Demands that somebody may use a volume as what it is to be used for (`check_volume_access`).
+///
+/// # Errors
+/// 403, or 500 when it is no volume of that type.
+pub fn may_use(world: &World, who: &Who, vmid: Option<u32>, volid: &str, wanted: &str) -> Result<()> {
+    let is_volume =
+        volid.split_once(':').is_some_and(|(s, n)| crate::sandbox::proxmox::formats::is_storage_id(s) && !n.is_empty());
+    if !is_volume {
+        return match who.is_root() {
+            true => Ok(()),
+            false => Err(Refusal::die(
+                "Only root can pass arbitrary filesystem paths. at /usr/share/perl5/PVE/Storage.pm line 651.",
+            )),
+        };
+    }
+    let name = name_of(world, volid)?;
+    if name.kind != wanted && !(wanted == "rootdir" && name.kind == "images") {
+        return Err(Refusal::die(format!("unable to use volume {volid} - content type needs to be '{wanted}'")));
+    }
+    let place = format!("/storage/{}", name.storage);
+    let may = |path: &str, privileges: &[&str]| world.state.may(who, path, privileges, false);
+    if may(&place, &["Datastore.Allocate"]) {
+        return Ok(());
+    }
+    match (name.kind, name.owner) {
+        ("iso" | "vztmpl" | "import", _) => {
+            world.state.demand_any(who, &place, &["Datastore.AllocateSpace", "Datastore.Audit"])
+        }
+        (_, Some(owner)) if Some(owner) == vmid => Ok(()),
+        ("images" | "rootdir", Some(owner)) => {
+            world.state.demand(who, &place, &["Datastore.Audit"])?;
+            world.state.demand(who, &format!("/vms/{owner}"), &["VM.Config.Disk"])
+        }
+        _ => Err(Refusal::die(format!("missing privileges to access {volid}"))),
+    }
+}
+
+/// A volume by id.
+///
+/// # Errors
+/// 500 when it or its storage is not there.
+pub fn volume<'a>(world: &'a World, volid: &str) -> Result<&'a Volume> {
+    let name = name_of(world, volid)?;
+    let found = of(world, &name.storage)?.volumes.get(volid);
+    found.ok_or_else(|| Refusal::die(format!("volume '{volid}' does not exist")))
+}
+
+/// The first free volume id for a new disk.
+///
+/// # Errors
+/// 500 when there is no such storage.
+pub fn free_name(world: &World, storage: &str, vmid: u32, format: &str) -> Result<String> {
+    let (plugin, volumes) = (&of(world, storage)?.kind, &of(world, storage)?.volumes);
+    let in_folder = matches!(plugin.as_str(), "dir" | "nfs" | "cifs" | "btrfs");
+    let taken = |number: u32| {
+        ["vm", "subvol", "base", "basevol"].iter().any(|stem| {
+            let stem = if in_folder { format!("{storage}:{vmid}/{stem}") } else { format!("{storage}:{stem}") };
+            let full = format!("{stem}-{vmid}-disk-{number}");
+            volumes
+                .keys()
+                .any(|v| v.strip_prefix(&full).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())))
+        })
+    };
+    let number = (0..1000).find(|n| !taken(*n)).unwrap_or(0);
+    let stem = if format == "subvol" { "subvol" } else { "vm" };
+    Ok(match in_folder {
+        true => format!("{storage}:{vmid}/{stem}-{vmid}-disk-{number}.{format}"),
+        false => format!("{storage}:{stem}-{vmid}-disk-{number}"),
+    })
+}
+
+/// Where a volume of a directory is on the node.
+pub fn path(world: &World, volid: &str) -> String {
+    let (storage, name) = volid.split_once(':').unwrap_or(("", volid));
+    let root = world.state.storages.get(storage).and_then(|s| s.path.clone()).unwrap_or_else(|| "/dev/pve".into());
+    match name.split_once('/') {
+        Some(("vztmpl", file)) => format!("{root}/template/cache/{file}"),
+        Some(("iso", file)) => format!("{root}/template/iso/{file}"),
+        Some(("snippets", file)) => format!("{root}/snippets/{file}"),
+        Some((folder, file)) if folder.parse::<u32>().is_ok() => format!("{root}/images/{folder}/{file}"),
+        _ => format!("{root}/{name}"),
+    }
+}
+
+/// Removes a volume; one that is not there is no mistake.
+///
+/// # Errors
+/// 500 when the id cannot be read.
+pub fn remove(world: &mut World, _: Option<u32>, volid: &str) -> Result<()> {
+    let name = name_of(world, volid)?;
+    if let Some(storage) = world.state.storages.get_mut(&name.storage) {
+        storage.volumes.remove(volid);
+    }
+    world.touched = true;
+    Ok(())
+}
+
+fn visible(call: &Call<'_>, name: &str) -> bool {
+    let any = ["Datastore.Audit", "Datastore.AllocateSpace"];
+    call.world.state.may(&call.who, &format!("/storage/{name}"), &any, true)
+}
+
+fn section(call: &Call<'_>, name: &str, storage: &Storage) -> Value {
+    let content: Vec<&str> = storage.content.iter().map(String::as_str).collect();
+    let mut row = Map::new();
+    row.insert("storage".into(), json!(name));
+    row.insert("type".into(), json!(storage.kind));
+    row.insert("content".into(), json!(content.join(",")));
+    if let Some(path) = &storage.path {
+        row.insert("path".into(), json!(path));
+    }
+    row.extend(storage.more.iter().map(|(k, v)| (k.clone(), json!(v))));
+    row.insert("digest".into(), json!(digest(call.world)));
+    Value::Object(row)
+}
+
+/// The digest of `storage.cfg`.
+pub fn digest(world: &World) -> String {
+    let text: String = world
+        .state
+        .storages
+        .iter()
+        .map(|(name, s)| {
+            let content: Vec<&str> = s.content.iter().map(String::as_str).collect();
+            let more: String = s.more.iter().map(|(k, v)| format!("\t{k} {v}\n")).collect();
+            let path = s.path.as_ref().map(|p| format!("\tpath {p}\n")).unwrap_or_default();
+            format!("{}: {name}\n{path}\tcontent {}\n{more}\n", s.kind, content.join(","))
+        })
+        .collect();
+    config_file::sum(&text)
+}
+
+fn configured(call: &mut Call<'_>) -> Result<Answer> {
+    let kind = call.arg("type");
+    let rows = call.world.state.storages.iter().filter(|(n, s)| visible(call, n) && kind.is_none_or(|k| s.kind == k));
+    Ok(Value::Array(rows.map(|(n, s)| section(call, n, s)).collect()).into())
+}
+
+fn one_configured(call: &mut Call<'_>) -> Result<Answer> {
+    let name = call.arg("storage").unwrap_or_default().to_string();
+    Ok(section(call, &name, of(call.world, &name)?).into())
+}
+
+fn figures(storage: &Storage) -> Map<String, Value> {
+    let used = super::cluster::used(storage);
+    let content: Vec<&str> = storage.content.iter().map(String::as_str).collect();
+    let row = json!({
+        "type": storage.kind, "content": content.join(","), "active": 1, "enabled": 1, "shared": 0,
+        "total": storage.total, "used": used, "avail": storage.total.saturating_sub(used),
+    });
+    row.as_object().cloned().unwrap_or_default()
+}
+
+fn list(call: &mut Call<'_>) -> Result<Answer> {
+    let wanted = split_list(call.arg("content").unwrap_or_default());
+    let only = call.arg("storage").map(str::to_string);
+    let rows = call.world.state.storages.iter().filter(|(name, storage)| {
+        visible(call, name)
+            && only.as_ref().is_none_or(|o| o == *name)
+            && wanted.iter().all(|w| storage.content.contains(w))
+    });
+    let rows = rows.map(|(name, storage)| {
+        let mut row = figures(storage);
+        row.insert("storage".into(), json!(name));
+        let used = super::cluster::used(storage) as f64;
+        row.insert("used_fraction".into(), json!(if storage.total > 0 { used / storage.total as f64 } else { 0.0 }));
+        Value::Object(row)
+    });
+    Ok(Value::Array(rows.collect()).into())
+}
+
+fn status(call: &mut Call<'_>) -> Result<Answer> {
+    let name = call.arg("storage").unwrap_or_default().to_string();
+    Ok(Value::Object(figures(of(call.world, &name)?)).into())
+}
+
+fn content(call: &mut Call<'_>) -> Result<Answer> {
+    let name = call.arg("storage").unwrap_or_default().to_string();
+    let (content, vmid) = (call.arg("content"), call.arg("vmid").and_then(|v| v.parse::<u32>().ok()));
+    let storage = of(call.world, &name)?;
+    let rows = storage.volumes.iter().filter(|(volid, volume)| {
+        content.is_none_or(|c| volume.content == c)
+            && vmid.is_none_or(|v| volume.vmid == Some(v))
+            && may_list(call, volid, volume)
+    });
+    let rows = rows.map(|(volid, volume)| {
+        let mut row = Map::new();
+        row.insert("volid".into(), json!(volid));
+        row.insert("content".into(), json!(volume.content));
+        row.insert("format".into(), json!(volume.format));
+        row.insert("size".into(), json!(volume.size));
+        row.insert("ctime".into(), json!(volume.created));
+        if let Some(vmid) = volume.vmid {
+            row.insert("vmid".into(), json!(vmid));
+            row.insert("used".into(), json!(volume.size / 16));
+            row.insert("parent".into(), Value::Null);
+        }
+        if let Some(notes) = &volume.notes {
+            row.insert("notes".into(), json!(notes));
+        }
+        if volume.protected {
+            row.insert("protected".into(), json!(1));
+        }
+        Value::Object(row)
+    });
+    Ok(Value::Array(rows.collect()).into())
+}
+
+/// A volume of a guest is shown to who may see the guest or allocate on the storage.
+fn may_list(call: &Call<'_>, volid: &str, volume: &Volume) -> bool {
+    may_use(
+        call.world,
+        &call.who,
+        volume.vmid,
+        volid,
+        match name_of(call.world, volid) {
+            Ok(name) => name.kind,
+            Err(_) => return false,
+        },
+    )
+    .is_ok()
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Answer> {
+    let storage = call.arg("storage").unwrap_or_default().to_string();
+    let named = call.arg("volume").unwrap_or_default();
+    let volid = if named.contains(':') { named.to_string() } else { format!("{storage}:{named}") };
+    let name = name_of(call.world, &volid)?;
+    match name.kind {
+        "images" | "rootdir" => may_use(call.world, &call.who, None, &volid, name.kind)?,
+        _ => call.world.state.demand_any(
+            &call.who,
+            &format!("/storage/{storage}"),
+            &["Datastore.Allocate", "Datastore.AllocateTemplate"],
+        )?,
+    }
+    if name.owner.is_some_and(|o| in_config(call.world, o, &volid)) {
+        let owner = name.owner.unwrap_or_default();
+        return Err(Refusal::die(format!(
+            "cannot remove image, a guest with VMID '{owner}' exists!\nYou can delete the image from the guest's hardware pane"
+        )));
+    }
+    let (node, who) = (call.node(), call.who.clone());
+    // A volume of a guest is about the guest, another about the storage.
+    let id = name.owner.map_or_else(|| storage.clone(), |o| format!("{o}@{storage}"));
+    Ok(json!(call.world.fork(&node, "imgdel", &id, &who, Work::RemoveVolume { volid }, None)).into())
+}
+
+fn in_config(world: &World, owner: u32, volid: &str) -> bool {
+    world
+        .state
+        .guests
+        .get(&owner)
+        .is_some_and(|g| g.conf.values().chain(g.pending.values()).any(|v| v.split(',').next() == Some(volid)))
+}

@@ -1,0 +1,180 @@
+//! `/nodes/{node}/tasks` and `/cluster/tasks`.
+use crate::sandbox::proxmox::{
+    call::{Answer, Call, Endpoint, on},
+    refusal::{Refusal, Result},
+    schema::split_list,
+    task::{Task, is_upid},
+};
+use serde_json::{Map, Value, json};
+
+pub const ENDPOINTS: &[Endpoint] = &[
+    on("GET", "/nodes/{node}/tasks", list),
+    on("GET", "/nodes/{node}/tasks/{upid}", |_| Ok(json!([{"name": "log"}, {"name": "status"}]).into())),
+    on("GET", "/nodes/{node}/tasks/{upid}/status", status),
+    on("GET", "/nodes/{node}/tasks/{upid}/log", log),
+    on("DELETE", "/nodes/{node}/tasks/{upid}", abort),
+    on("GET", "/cluster/tasks", recent),
+];
+
+impl Call<'_> {
+    /// The task of the path, when there is one and they may see it.
+    fn task(&self, privilege: &str) -> Result<Option<Task>> {
+        let upid = self.arg("upid").unwrap_or_default();
+        is_upid(upid)?;
+        let found = self.world.state.tasks.iter().find(|t| t.upid == upid);
+        let own = upid.split(':').nth(7).is_some_and(|who| who == self.who.id());
+        if !own {
+            self.world.state.demand(&self.who, &format!("/nodes/{}", self.node()), &[privilege])?;
+        }
+        Ok(found.cloned())
+    }
+}
+
+fn status(call: &mut Call<'_>) -> Result<Answer> {
+    let Some(task) = call.task("Sys.Audit")? else { return Err(Refusal::parameter("upid", "no such task")) };
+    let mut data = facts_of(&task);
+    data.insert("pid".into(), json!(task.pid));
+    data.insert("pstart".into(), json!(task.pstart));
+    data.insert("status".into(), json!(if task.is_over() { "stopped" } else { "running" }));
+    if let Some(exit) = &task.exit {
+        data.insert("exitstatus".into(), json!(exit));
+    }
+    Ok(Value::Object(data).into())
+}
+
+/// What all views of a task share.
+fn facts_of(task: &Task) -> Map<String, Value> {
+    let (user, token) = task.user();
+    let mut data = Map::new();
+    data.insert("upid".into(), json!(task.upid));
+    data.insert("node".into(), json!(task.node));
+    data.insert("type".into(), json!(task.kind));
+    data.insert("id".into(), json!(task.id));
+    data.insert("starttime".into(), json!(task.started / 1000));
+    data.insert("user".into(), json!(user));
+    if let Some(token) = token {
+        data.insert("tokenid".into(), json!(token));
+    }
+    data
+}
+
+fn log(call: &mut Call<'_>) -> Result<Answer> {
+    let lines = match call.task("Sys.Audit")? {
+        Some(task) => task.log,
+        None => vec!["unable to open file - No such file or directory".into()],
+    };
+    if call.flag("download") {
+        return Ok(Answer { plain: Some(lines.iter().map(|l| format!("{l}\n")).collect()), ..Answer::default() });
+    }
+    let number = |name: &str, default: usize| call.arg(name).and_then(|v| v.parse().ok()).unwrap_or(default);
+    let (start, limit) = (number("start", 0), number("limit", 50));
+    let limit = if limit == 0 { usize::MAX } else { limit };
+    let shown = lines.iter().enumerate().skip(start).take(limit).map(|(i, l)| json!({"n": i + 1, "t": l}));
+    let mut answer = Answer::from(Value::Array(shown.collect()));
+    answer.beside.insert("total".into(), json!(lines.len()));
+    Ok(answer)
+}
+
+fn abort(call: &mut Call<'_>) -> Result<Answer> {
+    let upid = call.arg("upid").unwrap_or_default().to_string();
+    call.task("Sys.Modify")?;
+    call.world.interrupt(&upid);
+    Ok(Value::Null.into())
+}
+
+/// A word for how a task ended, as `statusfilter` takes it.
+fn ending(task: &Task) -> &'static str {
+    match task.exit.as_deref() {
+        Some("OK") => "ok",
+        Some(exit) if exit.starts_with("WARNINGS: ") => "warning",
+        Some("unexpected status") | None => "unknown",
+        Some(_) => "error",
+    }
+}
+
+fn list(call: &mut Call<'_>) -> Result<Answer> {
+    let node = call.node();
+    let everything = call.world.state.may(&call.who, &format!("/nodes/{node}"), &["Sys.Audit"], false);
+    let me = call.who.id();
+    let number = |name: &str| call.arg(name).and_then(|v| v.parse::<u64>().ok());
+    let (start, limit) = (number("start").unwrap_or(0) as usize, number("limit").unwrap_or(50) as usize);
+    let source = call.arg("source").unwrap_or("archive");
+    let wanted = split_list(call.arg("statusfilter").unwrap_or_default());
+    let fits = |task: &&Task| {
+        let running = !task.is_over();
+        let (user, _) = task.user();
+        task.node == node
+            && (everything || task.who == me)
+            && match source {
+                "active" => running,
+                "all" => true,
+                _ => !running,
+            }
+            && call.arg("vmid").is_none_or(|v| task.id == v)
+            && call.arg("typefilter").is_none_or(|t| task.kind == t)
+            && call.arg("userfilter").is_none_or(|u| user.to_lowercase().contains(&u.to_lowercase()))
+            && number("since").is_none_or(|s| task.started / 1000 >= s)
+            && number("until").is_none_or(|u| task.started / 1000 <= u)
+            && (!call.flag("errors") || !matches!(task.exit.as_deref(), Some("OK") | None))
+            && (wanted.is_empty() || wanted.iter().any(|w| w == ending(task)))
+    };
+    let mut found: Vec<&Task> = call.world.state.tasks.iter().filter(fits).collect();
+    // Running ones first, then the newest.
+    found.reverse();
+    found.sort_by_key(|t| (t.is_over(), std::cmp::Reverse(t.ends.max(t.started))));
+    let total = found.len();
+    let rows: Vec<Value> = found.into_iter().skip(start).take(limit).map(row).collect();
+    let mut answer = Answer::from(Value::Array(rows));
+    if total > 0 {
+        answer.beside.insert("total".into(), json!(total));
+    }
+    Ok(answer)
+}
+
+fn row(task: &Task) -> Value {
+    let mut data = facts_of(task);
+    data.insert("pid".into(), json!(task.pid));
+    data.insert("pstart".into(), json!(task.pstart));
+    match &task.exit {
+        Some(exit) => {
+            data.insert("endtime".into(), json!(task.ends / 1000));
+            data.insert("status".into(), json!(exit));
+        }
+        None => {
+            // The list of active tasks does not take the token apart.
+            data.insert("user".into(), json!(task.who));
+            data.remove("tokenid");
+            data.insert("status".into(), json!("RUNNING"));
+            data.insert("saved".into(), json!("0"));
+        }
+    }
+    Value::Object(data)
+}
+
+fn recent(call: &mut Call<'_>) -> Result<Answer> {
+    let me = call.who.id();
+    let state = &call.world.state;
+    let visible = |t: &&Task| t.who == me || state.may(&call.who, &format!("/nodes/{}", t.node), &["Sys.Audit"], false);
+    let rows: Vec<Value> = state
+        .tasks
+        .iter()
+        .rev()
+        .filter(visible)
+        .take(25)
+        .map(|task| {
+            let mut data = facts_of(task);
+            match &task.exit {
+                Some(exit) => {
+                    data.insert("endtime".into(), json!(task.ends / 1000));
+                    data.insert("status".into(), json!(exit));
+                    data.insert("saved".into(), json!("1"));
+                }
+                None => {
+                    data.insert("pid".into(), json!(task.pid));
+                }
+            }
+            Value::Object(data)
+        })
+        .collect();
+    Ok(Value::Array(rows).into())
+}

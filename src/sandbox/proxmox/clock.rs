@@ -1,0 +1,58 @@
+//! The time of the simulated cluster.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::time::Instant;
+
+/// Where a simulator takes the time from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The present, as it passes.
+    System {
+        /// Unix milliseconds at `since`.
+        base: u64,
+        since: Instant,
+    },
+    /// A time that only moves when somebody waits: whoever waits is there at once. Unix milliseconds.
+    Virtual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// The present.
+    pub fn system() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::System { base: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), since: Instant::now() }
+    }
+
+    /// A time of one's own that begins at these Unix milliseconds.
+    pub fn starting_at(now: u64) -> Self {
+        Self::Virtual(Arc::new(AtomicU64::new(now)))
+    }
+
+    /// Unix milliseconds.
+    pub fn now(&self) -> u64 {
+        match self {
+            Self::System { base, since } => base + u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            Self::Virtual(now) => now.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Waits until a time.
+    pub async fn until(&self, time: u64) {
+        match self {
+            Self::System { .. } => tokio::time::sleep(Duration::from_millis(time.saturating_sub(self.now()))).await,
+            Self::Virtual(now) => {
+                now.fetch_max(time, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Waits for a number of milliseconds.
+    pub async fn wait(&self, milliseconds: u64) {
+        self.until(self.now() + milliseconds).await;
+    }
+}

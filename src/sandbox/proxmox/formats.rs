@@ -1,0 +1,237 @@
+//! The named formats, with the texts of `PVE::JSONSchema` and of the packages that register more.
+use super::{roles, schema::split_list};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Checks a value in a named format. A `-list` is checked item by item; an `-opt` may be empty.
+///
+/// # Errors
+/// The text that follows `invalid format - `. A format that is not known here accepts everything.
+pub fn check(format: &str, value: &str) -> Result<(), String> {
+    if let Some(item) = format.strip_suffix("-list") {
+        return split_list(value).iter().try_for_each(|v| one(item, v));
+    }
+    if let Some(item) = format.strip_suffix("-opt") {
+        return if value.is_empty() { Ok(()) } else { one(item, value) };
+    }
+    one(format, value)
+}
+
+fn one(format: &str, value: &str) -> Result<(), String> {
+    let v = value;
+    let rule = |good: bool, why: &str| if good { Ok(()) } else { Err(format!("{why}\n")) };
+    match format {
+        "pve-node" => rule(is_label(v), "value does not look like a valid node name"),
+        "pve-vmid" => rule(is_vmid(v), "value does not look like a valid VM ID"),
+        "pve-configid" => rule(is_config_id(v), &format!("invalid configuration ID '{v}'")),
+        "pve-storage-id" => rule(is_storage_id(v), &format!("storage ID '{v}' contains illegal characters")),
+        "pve-userid" => user(v),
+        "pve-realm" => rule(is_realm(v), "value does not look like a valid realm"),
+        "pve-groupid" => rule(is_name(v), &format!("group name '{v}' contains invalid characters")),
+        "pve-roleid" => rule(is_name(v), &format!("role name '{v}' contains invalid characters")),
+        "pve-poolid" => {
+            let levels: Vec<&str> = v.split('/').collect();
+            let good = levels.iter().all(|l| is_name(l)) && levels.len() <= 3;
+            rule(good, &format!("pool name '{v}' contains invalid characters"))
+        }
+        "pve-tokenid" => match v.split_once('!') {
+            Some((name, token)) if is_realm(token) => user(name),
+            _ => rule(false, &format!("value '{v}' does not look like a valid token ID")),
+        },
+        "pve-priv" => rule(roles::is_privilege(v), &format!("invalid privilege '{v}'")),
+        "ip" => rule(v.parse::<IpAddr>().is_ok(), "value does not look like a valid IP address"),
+        "ipv4" => rule(v.parse::<Ipv4Addr>().is_ok(), "value does not look like a valid IPv4 address"),
+        "ipv6" => rule(v.parse::<Ipv6Addr>().is_ok(), "value does not look like a valid IPv6 address"),
+        "CIDR" => rule(is_cidr(v, None), "value does not look like a valid CIDR network"),
+        "CIDRv4" => rule(is_cidr(v, Some(false)), "value does not look like a valid IPv4 network"),
+        "CIDRv6" => rule(is_cidr(v, Some(true)), "value does not look like a valid IPv6 network"),
+        "dns-name" => rule(is_dns_name(v), "value does not look like a valid DNS name"),
+        "address" => {
+            let good = v.parse::<IpAddr>().is_ok() || is_dns_name(v);
+            rule(good, &format!("value does not look like a valid address: {v}"))
+        }
+        "mac-addr" => rule(is_mac(v), "value does not look like a valid unicast MAC address"),
+        "mac-prefix" => rule(is_mac_prefix(v), "value is not a valid unicast MAC address prefix"),
+        "pve-volume-id" => rule(is_volume_id(v), &format!("unable to parse volume ID '{v}'")),
+        "pve-volume-id-or-absolute-path" => {
+            rule(v.starts_with('/') || is_volume_id(v), &format!("unable to parse volume ID '{v}'"))
+        }
+        "pve-volume-id-or-qm-path" => {
+            let good = matches!(v, "none" | "cdrom") || v.starts_with('/') || is_volume_id(v);
+            rule(good, &format!("unable to parse volume ID '{v}'"))
+        }
+        "pve-lxc-mp-string" => {
+            let bad = v.contains("/../") || v.contains("/./") || v.ends_with("/..") || v.ends_with("/.");
+            rule(!bad && !v.starts_with("../"), &format!("{v} contains illegal character sequences"))
+        }
+        "pve-lxc-dev-string" => {
+            rule(v.starts_with("/dev/") && !v.contains("/../"), &format!("{v} is not a device path"))
+        }
+        "pve-startup-order" => rule(is_startup(v), "unable to parse startup options"),
+        "pve-tag" => rule(is_tag(v), "invalid characters in tag"),
+        "pve-ipv4-config" => {
+            let good = matches!(v, "dhcp" | "manual") || is_cidr(v, Some(false));
+            rule(good, "value does not look like a valid ipv4 network configuration")
+        }
+        "pve-ipv6-config" => {
+            let good = matches!(v, "auto" | "dhcp" | "manual") || is_cidr(v, Some(true));
+            rule(good, "value does not look like a valid ipv6 network configuration")
+        }
+        "lxc-ip-with-ll-iface" => {
+            let plain = v.split_once('%').filter(|(ip, _)| ip.starts_with("fe80")).map_or(v, |(ip, _)| ip);
+            rule(plain.parse::<IpAddr>().is_ok(), "value does not look like a valid IP address")
+        }
+        "pve-ct-timezone" => rule(is_time_zone(v), &format!("invalid time zone '{v}'")),
+        "disk-size" => rule(bytes(v).is_some(), &format!("value does not look like a valid disk size: {v}")),
+        "pve-iface" => rule(is_interface(v), &format!("invalid network interface name '{v}'")),
+        "pve-bridge-id" => rule(!v.is_empty() && v.len() <= 15, &format!("invalid bridge ID '{v}'")),
+        "pve-storage-content" => rule(
+            ["images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none"].contains(&v),
+            &format!("invalid content type '{v}'"),
+        ),
+        "pve-task-status-type" => {
+            rule(["ok", "error", "warning", "unknown"].contains(&v), &format!("invalid status '{v}'"))
+        }
+        "urlencoded" => rule(
+            v.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~!*'()%".contains(&b)),
+            &format!("invalid urlencoded string: {v}"),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn user(v: &str) -> Result<(), String> {
+    if v.len() < 3 {
+        return Err(format!("user name '{v}' is too short\n"));
+    }
+    if v.len() > 64 {
+        return Err(format!("user name '{v}' is too long ({} > 64)\n", v.len()));
+    }
+    match v.rsplit_once('@') {
+        Some((name, realm)) if !name.is_empty() && !name.contains([' ', ':', '/', '\t', '\n']) && is_realm(realm) => {
+            Ok(())
+        }
+        _ => Err(format!("value '{v}' does not look like a valid user name\n")),
+    }
+}
+
+fn is_label(v: &str) -> bool {
+    !v.is_empty()
+        && !v.starts_with('-')
+        && !v.ends_with('-')
+        && v.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+pub fn is_dns_name(v: &str) -> bool {
+    v.split('.').all(is_label)
+}
+
+fn is_vmid(v: &str) -> bool {
+    (3..=9).contains(&v.len()) && !v.starts_with('0') && v.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_config_id(v: &str) -> bool {
+    v.len() >= 2
+        && v.starts_with(|c: char| c.is_ascii_alphabetic())
+        && v.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+pub fn is_storage_id(v: &str) -> bool {
+    v.len() >= 2
+        && v.starts_with(|c: char| c.is_ascii_alphabetic())
+        && v.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && v.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+fn is_name(v: &str) -> bool {
+    !v.is_empty() && v.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+fn is_realm(v: &str) -> bool {
+    v.len() >= 2 && v.starts_with(|c: char| c.is_ascii_alphabetic()) && is_name(v)
+}
+
+/// Whether the address and prefix form a network of the wanted family. Leading zeros are refused, as in the real one.
+fn is_cidr(v: &str, six: Option<bool>) -> bool {
+    let Some((_, prefix)) = v.split_once('/') else { return false };
+    let Ok(net) = v.parse::<IpNet>() else { return false };
+    let is_six = matches!(net, IpNet::V6(_));
+    prefix.len() <= 3 && (prefix.len() == 1 || !prefix.starts_with('0')) && six.is_none_or(|s| s == is_six)
+}
+
+fn is_mac(v: &str) -> bool {
+    let parts: Vec<&str> = v.split(':').collect();
+    parts.len() == 6
+        && parts.iter().all(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()))
+        && u8::from_str_radix(parts[0], 16).is_ok_and(|b| b & 1 == 0)
+}
+
+fn is_mac_prefix(v: &str) -> bool {
+    let parts: Vec<&str> = v.trim_end_matches(':').split(':').collect();
+    (1..=5).contains(&parts.len())
+        && parts.iter().all(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()))
+        && u8::from_str_radix(parts[0], 16).is_ok_and(|b| b & 1 == 0)
+}
+
+fn is_volume_id(v: &str) -> bool {
+    v.split_once(':').is_some_and(|(storage, name)| is_storage_id(storage) && !name.is_empty())
+}
+
+fn is_startup(v: &str) -> bool {
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    !v.is_empty()
+        && v.split(',').filter(|p| !p.trim().is_empty()).all(|part| match part.split_once('=') {
+            Some(("order" | "up" | "down", n)) => digits(n),
+            Some(_) => false,
+            None => digits(part),
+        })
+}
+
+/// One tag: letters, digits, `_`, then also `-`, `+` and `.`.
+pub fn is_tag(v: &str) -> bool {
+    v.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && v.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-+.".contains(&b))
+}
+
+fn is_interface(v: &str) -> bool {
+    (2..=21).contains(&v.len())
+        && v.starts_with(|c: char| c.is_ascii_alphabetic())
+        && v.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:.-".contains(&b))
+}
+
+/// The names of `zone.tab` start with a region; the list itself is as long as the world is wide, so the time zone
+/// database at hand is asked.
+fn is_time_zone(v: &str) -> bool {
+    if matches!(v, "host" | "UTC") {
+        return true;
+    }
+    const REGIONS: [&str; 10] =
+        ["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"];
+    v.split_once('/').is_some_and(|(region, _)| REGIONS.contains(&region)) && jiff::tz::TimeZone::get(v).is_ok()
+}
+
+/// A size with an optional unit, in bytes.
+pub fn bytes(v: &str) -> Option<u64> {
+    let (number, factor) = match v.chars().last()? {
+        'K' => (&v[..v.len() - 1], 1u64 << 10),
+        'M' => (&v[..v.len() - 1], 1 << 20),
+        'G' => (&v[..v.len() - 1], 1 << 30),
+        'T' => (&v[..v.len() - 1], 1 << 40),
+        _ => (v, 1),
+    };
+    if !number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return None;
+    }
+    let number: f64 = number.parse().ok()?;
+    Some((number * factor as f64) as u64)
+}
+
+/// A size as Proxmox VE prints it: in the largest unit that keeps it whole.
+pub fn print_bytes(bytes: u64) -> String {
+    if bytes == 0 {
+        return "0T".into();
+    }
+    let mut units = ["", "K", "M", "G", "T"].into_iter().enumerate().rev();
+    let (power, unit) = units.find(|(p, _)| bytes.is_multiple_of(1 << (10 * p))).unwrap_or((0, ""));
+    format!("{}{unit}", bytes >> (10 * power))
+}

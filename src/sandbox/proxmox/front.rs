@@ -1,0 +1,269 @@
+//! What pveproxy does before and after an endpoint: verbs, bodies, login, routing, privileges, parameters, the answer's form.
+use super::{
+    access::{self, Who},
+    api,
+    call::{Answer, Call},
+    facts::Release,
+    form,
+    refusal::{Refusal, Result},
+    schema::{self, Raw},
+    world::World,
+};
+use crate::sandbox::wire::{Reply, Request};
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+/// A request that may be handled: it is somebody's, and it can be read.
+pub struct Accepted {
+    verb: String,
+    path: String,
+    /// `json` or `extjs`.
+    format: Format,
+    who: Who,
+    given: Raw,
+    upload: Option<(String, Bytes)>,
+    /// The path as the facts have it; empty when there is none.
+    pub template: String,
+    release: Release,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    ExtJs,
+}
+
+/// Bodies of more than this are refused, but for uploads.
+const LARGEST_BODY: usize = 512 * 1024;
+/// The answer that closes a connection.
+const PER_CONNECTION: u32 = 100;
+
+fn plain(status: u16, reason: &str, body: bool) -> Reply {
+    let body = if body { Bytes::copy_from_slice(reason.as_bytes()) } else { Bytes::new() };
+    Reply { status, reason: Some(first_line(reason)), body, ..Reply::default() }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_string()
+}
+
+/// Reads a request up to the point where an endpoint would be asked.
+///
+/// # Errors
+/// The reply of a request that gets no further.
+pub fn receive(world: &World, request: &Request) -> std::result::Result<Accepted, Reply> {
+    let verb = request.method.as_str();
+    if !matches!(verb, "GET" | "POST" | "PUT" | "DELETE") {
+        return Err(plain(501, &format!("method '{verb}' not available"), false));
+    }
+    let below = |name: &str| request.path.strip_prefix(name).filter(|p| p.is_empty() || p.starts_with('/'));
+    let (format, path) = match (below("/api2/json"), below("/api2/extjs")) {
+        (Some(path), _) => (Format::Json, path),
+        (_, Some(path)) => (Format::ExtJs, path),
+        _ => match below("/api2").and_then(|rest| rest[1.min(rest.len())..].split_once('/')) {
+            Some((format, path)) => {
+                return Err(plain(501, &format!("no formatter for uri /{path}, {format}"), true));
+            }
+            None => return Err(plain(501, &format!("no such file '{}'", request.path), false)),
+        },
+    };
+    let who = login(world, request, verb, path)?;
+    if request.header("transfer-encoding").is_some_and(|t| t.contains("chunked")) {
+        return Err(plain(501, "chunked transfer encoding not supported", true));
+    }
+    if !request.body.is_empty() && matches!(verb, "GET" | "DELETE") {
+        return Err(plain(501, &format!("Unexpected content for method '{verb}'"), true));
+    }
+    let (mut given, upload) = body(request)?;
+    given.extend(form::fields(request.query.as_deref().unwrap_or_default()));
+    let template = world.facts.find(verb, path).map(|f| f.template.to_string()).unwrap_or_default();
+    Ok(Accepted {
+        verb: verb.into(),
+        path: path.into(),
+        format,
+        who,
+        given,
+        upload,
+        template,
+        release: world.release(),
+    })
+}
+
+fn login(world: &World, request: &Request, verb: &str, path: &str) -> std::result::Result<Who, Reply> {
+    let found = access::authenticate(
+        &world.state.access,
+        request.header("authorization"),
+        request.header("cookie"),
+        world.now / 1000,
+    );
+    found.or_else(|why| {
+        // A few calls are for everybody.
+        let open = world
+            .facts
+            .find(verb, path)
+            .is_ok_and(|f| f.method.permissions.as_ref().is_some_and(|p| p["user"].as_str() == Some("world")));
+        match open && why == "No ticket" {
+            true => Ok(Who { user: String::new(), token: None }),
+            false => Err(plain(401, why, false)),
+        }
+    })
+}
+
+type Body = (Raw, Option<(String, Bytes)>);
+
+fn body(request: &Request) -> std::result::Result<Body, Reply> {
+    if !matches!(request.method.as_str(), "POST" | "PUT") {
+        return Ok((Raw::new(), None));
+    }
+    let said = request.header("content-type").unwrap_or_default();
+    let kind = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if kind == "multipart/form-data" {
+        return Ok(multipart(said, &request.body));
+    }
+    if request.body.len() > LARGEST_BODY {
+        return Err(plain(501, "for data too large", true));
+    }
+    let text = String::from_utf8_lossy(&request.body);
+    match kind.as_str() {
+        "" | "application/x-www-form-urlencoded" => Ok((form::fields(&text), None)),
+        "application/json" => match form::json(&text) {
+            Ok(given) => Ok((given, None)),
+            Err(why) => {
+                let mut reply = plain(500, &why.text(), true);
+                reply.body = format!("{}\n", why.text()).into();
+                Err(reply)
+            }
+        },
+        _ => Err(plain(506, &format!("upload 'Content-Type '{kind}' not implemented"), true)),
+    }
+}
+
+/// Fields, then the file, as an upload sends them.
+fn multipart(content_type: &str, body: &Bytes) -> Body {
+    let boundary = content_type.split("boundary=").nth(1).unwrap_or_default().trim_matches('"');
+    let mark = format!("--{boundary}");
+    let (mut given, mut file) = (Raw::new(), None);
+    for part in split(body, mark.as_bytes()) {
+        let Some(gap) = find(part, b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&part[..gap]).into_owned();
+        let content = part[gap + 4..].strip_suffix(b"\r\n").unwrap_or(&part[gap + 4..]);
+        let attribute = |name: &str| {
+            let rest = head.split(&format!("{name}=\"")).nth(1)?;
+            rest.split('"').next().map(str::to_string)
+        };
+        match (attribute(" name"), attribute("filename")) {
+            (Some(_), Some(name)) => {
+                given.insert("filename".into(), json!(name));
+                file = Some((name, Bytes::copy_from_slice(content)));
+            }
+            (Some(name), None) => {
+                given.insert(name, json!(String::from_utf8_lossy(content)));
+            }
+            _ => {}
+        }
+    }
+    (given, file)
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|w| w == what)
+}
+
+fn split<'a>(mut text: &'a [u8], mark: &[u8]) -> Vec<&'a [u8]> {
+    let mut parts = Vec::new();
+    while let Some(at) = find(text, mark) {
+        parts.push(&text[..at]);
+        text = &text[at + mark.len()..];
+    }
+    parts
+}
+
+/// Routes, checks and runs a request.
+///
+/// # Errors
+/// What the answer is to say.
+pub fn run(world: &mut World, accepted: &Accepted) -> Result<Answer> {
+    let Accepted { verb, path, who, given, upload, .. } = accepted;
+    let facts = world.facts.clone();
+    let found = facts.find(verb, path)?;
+    let mut given = given.clone();
+    for (name, value) in &found.uri {
+        if given.get(name).is_some_and(|v| schema::text(v) != *value) {
+            let why = "duplicate parameter (already defined in URI) with conflicting values!";
+            return Err(Refusal::parameter(name, why));
+        }
+        given.insert(name.clone(), json!(value));
+    }
+    if who.token.is_some() && found.method.allowtoken == 0 {
+        let uri = format!("/{}", path.trim_matches('/'));
+        return Err(Refusal::denied(format!("URI '{uri}' not available with API token, need proper ticket.")));
+    }
+    world.state.permit(who, found.method.permissions.as_ref(), &given)?;
+    if found.method.proxyto.as_deref() == Some("node") {
+        let node = given.get("node").map(schema::text).unwrap_or_default();
+        if node != "localhost" && !world.state.nodes.contains_key(&node) {
+            return Err(Refusal::die(format!(
+                "hostname lookup '{node}' failed - failed to get address info for: {node}: Temporary failure in name \
+                 resolution"
+            )));
+        }
+    }
+    let args = schema::verify(&found.method.parameters, given)?;
+    let run = api::endpoint(verb, found.template)
+        .ok_or_else(|| Refusal::not_simulated(format!("{verb} {}", found.template)))?;
+    run(&mut Call { world, who: who.clone(), args, upload: upload.clone() })
+}
+
+/// Puts what came out into the form that was asked for.
+pub fn reply(outcome: Result<Answer>, accepted: &Accepted) -> Reply {
+    let extjs = accepted.format == Format::ExtJs;
+    let (status, reason, body) = match outcome {
+        Ok(Answer { plain: Some(text), .. }) => {
+            let headers = vec![("content-type".into(), "text/plain".into())];
+            return Reply { status: 200, headers, body: text.into(), ..Reply::default() };
+        }
+        Ok(answer) => {
+            let mut body = answer.beside;
+            body.insert("data".into(), answer.data);
+            if extjs {
+                body.insert("success".into(), json!(1));
+            }
+            (200, "OK".to_string(), body)
+        }
+        Err(refusal) => {
+            let text = refusal.text();
+            let (status, errors, newline) = match refusal {
+                Refusal::Answer { status, errors, newline, .. } => (status, errors, newline),
+                Refusal::Held { .. } => (500, Map::new(), true),
+            };
+            let mut body = Map::new();
+            body.insert("data".into(), Value::Null);
+            body.insert("message".into(), json!(if newline { format!("{text}\n") } else { text.clone() }));
+            if !errors.is_empty() {
+                body.insert("errors".into(), Value::Object(errors));
+            }
+            if extjs {
+                body.insert("success".into(), json!(0));
+                body.insert("status".into(), json!(status));
+            }
+            (if extjs { 200 } else { status }, if extjs { "OK".into() } else { first_line(&text) }, body)
+        }
+    };
+    let _ = accepted.release;
+    Reply {
+        status,
+        reason: Some(reason),
+        headers: vec![("content-type".into(), "application/json;charset=UTF-8".into())],
+        body: Value::Object(body).to_string().into(),
+        close: false,
+    }
+}
+
+/// What every reply carries, and whether the connection ends with it.
+pub fn finish(reply: &mut Reply, request: &Request) {
+    for (name, value) in [("cache-control", "max-age=0"), ("pragma", "no-cache"), ("server", "pve-api-daemon/3.0")] {
+        reply.headers.push((name.into(), value.into()));
+    }
+    let asked = request.header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close"));
+    reply.close = reply.close || reply.status >= 400 || request.nth >= PER_CONNECTION || asked;
+}

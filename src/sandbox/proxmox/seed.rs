@@ -1,0 +1,245 @@
+//! What a fresh simulated cluster starts with.
+use super::{
+    access,
+    facts::Release,
+    formats,
+    state::{Bridge, Conf, Entry, Guest, Kind, Node, Running, State, Storage, Token, User, Volume, Whom},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A description of a cluster, as a file may hold it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Seed {
+    pub version: Release,
+    pub nodes: BTreeMap<String, SeedNode>,
+    pub storages: BTreeMap<String, SeedStorage>,
+    /// Files that lie on the storages, by volume id, with their size in bytes.
+    pub files: BTreeMap<String, u64>,
+    /// Users beside `root@pam`, with their roles on `/`.
+    pub users: BTreeMap<String, Vec<String>>,
+    /// Roles that are not built in: privileges by name.
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    pub tokens: Vec<SeedToken>,
+    /// Guests that are there already, foreign to everybody.
+    pub guests: Vec<SeedGuest>,
+    /// `datacenter.cfg`.
+    pub options: Conf,
+    /// When the nodes were started, in Unix seconds; two hours ago when it is not said.
+    pub booted: Option<u64>,
+}
+
+/// A node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SeedNode {
+    pub address: String,
+    pub bridges: BTreeMap<String, Bridge>,
+    pub cpus: u32,
+    /// MiB.
+    pub memory: u64,
+}
+
+impl Default for SeedNode {
+    fn default() -> Self {
+        let bridge =
+            Bridge { cidr: Some("10.99.0.2/24".into()), gateway: Some("10.99.0.1".into()), ..Bridge::default() };
+        Self { address: "10.99.0.2".into(), bridges: [("vmbr0".into(), bridge)].into(), cpus: 2, memory: 24_105 }
+    }
+}
+
+/// A storage.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedStorage {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub content: BTreeSet<String>,
+    #[serde(default)]
+    pub path: Option<String>,
+    /// GiB.
+    #[serde(default = "size")]
+    pub size: u64,
+}
+
+fn size() -> u64 {
+    252
+}
+
+/// A token, and what it may do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedToken {
+    /// `root@pam!full`. Its user is made when it is not there.
+    pub id: String,
+    pub secret: String,
+    #[serde(default)]
+    pub privsep: bool,
+    /// Roles on `/`, for the token and (with separated privileges) for its user.
+    #[serde(default)]
+    pub roles: Vec<String>,
+}
+
+/// A guest that is there already.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedGuest {
+    pub vmid: u32,
+    pub kind: Kind,
+    #[serde(default)]
+    pub node: Option<String>,
+    #[serde(default)]
+    pub running: bool,
+    /// As in its config file. Volumes that it names are made.
+    pub config: Conf,
+}
+
+impl Default for Seed {
+    /// One node with a bridge, a directory, a Debian template, and root's token `full` with the secret of the tests.
+    fn default() -> Self {
+        let content = ["backup", "images", "iso", "rootdir", "snippets", "vztmpl"].map(str::to_string).into();
+        let local = SeedStorage { kind: "dir".into(), content, path: Some("/var/lib/vz".into()), size: size() };
+        let full = SeedToken {
+            id: "root@pam!full".into(),
+            secret: "00000000-0000-4000-a000-000000000000".into(),
+            privsep: false,
+            roles: Vec::new(),
+        };
+        Self {
+            version: Release::default(),
+            nodes: [("pve1".into(), SeedNode::default())].into(),
+            storages: [("local".into(), local)].into(),
+            files: [("local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst".into(), 53_296_284)].into(),
+            users: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            tokens: vec![full],
+            guests: Vec::new(),
+            options: Conf::new(),
+            booted: None,
+        }
+    }
+}
+
+impl Seed {
+    /// The state of a fresh cluster. `now` is in Unix milliseconds.
+    ///
+    /// # Errors
+    /// What cannot be: a token without a user, a role or privilege that is not known, a guest on no node.
+    pub fn plant(&self, now: u64) -> Result<State, String> {
+        let booted = self.booted.map_or(now.saturating_sub(7_200_000), |s| s * 1000);
+        let mut state =
+            State { release: self.version, options: self.options.clone(), next_pid: 3000, booted, ..State::default() };
+        for (name, node) in &self.nodes {
+            let SeedNode { address, bridges, cpus, memory } = node.clone();
+            state.nodes.insert(name.clone(), Node { address, bridges, cpus, memory: memory << 20 });
+        }
+        if state.nodes.is_empty() {
+            return Err("a cluster needs a node".into());
+        }
+        for (name, storage) in &self.storages {
+            let SeedStorage { kind, content, path, size } = storage.clone();
+            let storage = Storage { kind, content, path, total: size << 30, ..Storage::default() };
+            state.storages.insert(name.clone(), storage);
+        }
+        for (volid, size) in &self.files {
+            let (storage, name) = volid.split_once(':').ok_or_else(|| format!("{volid} is no volume id"))?;
+            let storage = state.storages.get_mut(storage).ok_or_else(|| format!("{volid}: no storage {storage}"))?;
+            storage.volumes.insert(volid.clone(), file(name, *size, booted));
+        }
+        self.plant_access(&mut state)?;
+        for guest in &self.guests {
+            plant_guest(&mut state, guest, now)?;
+        }
+        Ok(state)
+    }
+
+    fn plant_access(&self, state: &mut State) -> Result<(), String> {
+        state.access.users.insert("root@pam".into(), User::default());
+        for (role, privileges) in &self.roles {
+            let names: Vec<String> = privileges.iter().cloned().collect();
+            state.access.roles.insert(role.clone(), access::known(self.version, &names)?);
+        }
+        let entry = |whom, id: &str, role: &str| Entry {
+            path: "/".into(),
+            whom,
+            id: id.into(),
+            role: role.into(),
+            propagate: true,
+        };
+        for (user, roles) in &self.users {
+            state.access.users.entry(user.clone()).or_default();
+            state.access.acl.extend(roles.iter().map(|r| entry(Whom::User, user, r)));
+        }
+        for token in &self.tokens {
+            let (user, name) = token.id.split_once('!').ok_or_else(|| format!("{} is no token id", token.id))?;
+            let secret_sha256 = access::secret_sum(&token.secret);
+            let made = Token { secret_sha256, privsep: token.privsep, ..Token::default() };
+            let whom = if token.privsep { Whom::Token } else { Whom::User };
+            for role in &token.roles {
+                if token.privsep {
+                    state.access.acl.push(entry(whom, &token.id, role));
+                }
+                state.access.acl.push(entry(Whom::User, user, role));
+            }
+            state.access.users.entry(user.into()).or_default().tokens.insert(name.into(), made);
+        }
+        state.access.acl.sort();
+        state.access.acl.dedup();
+        match state.access.acl.iter().find(|e| state.role(&e.role).is_none()) {
+            Some(entry) => Err(format!("{}: there is no role {}", entry.id, entry.role)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A file on a storage, as its name says what it is.
+fn file(name: &str, size: u64, booted: u64) -> Volume {
+    let content = name.split('/').next().unwrap_or_default().to_string();
+    let format = match name.rsplit_once('.').map(|(_, e)| e) {
+        Some("zst") => "tzst",
+        Some("gz") => "tgz",
+        Some("xz") => "txz",
+        Some("iso" | "img") => "iso",
+        _ => "raw",
+    };
+    Volume { content, format: format.into(), size, created: booted / 1000, ..Volume::default() }
+}
+
+fn plant_guest(state: &mut State, seed: &SeedGuest, now: u64) -> Result<(), String> {
+    let first = state.nodes.keys().next().cloned().unwrap_or_default();
+    let node = seed.node.clone().unwrap_or(first);
+    if !state.nodes.contains_key(&node) {
+        return Err(format!("guest {}: there is no node {node}", seed.vmid));
+    }
+    let mut guest = Guest::new(seed.kind, &node);
+    guest.conf = seed.config.clone();
+    if seed.running {
+        guest.running = Some(Running { since: now, pid: state.next_pid });
+        state.next_pid += 1;
+    }
+    for (key, value) in &seed.config {
+        if !super::world::is_disk(seed.kind, key) {
+            continue;
+        }
+        let volid = value.split(',').next().unwrap_or_default();
+        let Some(storage) = volid.split_once(':').and_then(|(s, _)| state.storages.get_mut(s)) else { continue };
+        let size = value.split(',').find_map(|p| formats::bytes(p.strip_prefix("size=")?)).unwrap_or(8 << 30);
+        let content = if seed.kind == Kind::Lxc { "rootdir" } else { "images" };
+        let format = volid.rsplit_once('.').map_or("raw", |(_, e)| e);
+        storage.volumes.insert(
+            volid.into(),
+            Volume {
+                content: content.into(),
+                format: format.into(),
+                size,
+                vmid: Some(seed.vmid),
+                created: state.booted / 1000,
+                ..Volume::default()
+            },
+        );
+    }
+    super::config_file::settle(&mut guest);
+    state.guests.insert(seed.vmid, guest);
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! The whole simulated world, as it is saved and restored.
+use super::{facts::Release, task::Task};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A config file's keys and values, as text.
+pub type Conf = BTreeMap<String, String>;
+
+/// Everything that the simulator remembers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    pub release: Release,
+    pub nodes: BTreeMap<String, Node>,
+    pub storages: BTreeMap<String, Storage>,
+    pub guests: BTreeMap<u32, Guest>,
+    pub pools: BTreeMap<String, Pool>,
+    pub access: Access,
+    /// `datacenter.cfg`.
+    pub options: Conf,
+    pub tasks: Vec<Task>,
+    /// What pvestatd reported last of each guest.
+    pub reported: BTreeMap<u32, Reported>,
+    /// When pvestatd reports next, in Unix milliseconds.
+    pub next_report: u64,
+    /// The next process id.
+    pub next_pid: u32,
+    /// When the nodes were started, in Unix milliseconds.
+    pub booted: u64,
+    /// Counts MAC addresses, uuids and the like, so that a restored world goes on where it was.
+    pub drawn: u64,
+}
+
+/// One node.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Node {
+    pub address: String,
+    pub bridges: BTreeMap<String, Bridge>,
+    pub cpus: u32,
+    /// Bytes.
+    pub memory: u64,
+}
+
+/// A bridge of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bridge {
+    #[serde(default)]
+    pub cidr: Option<String>,
+    #[serde(default)]
+    pub gateway: Option<String>,
+    #[serde(default = "mtu")]
+    pub mtu: u32,
+}
+
+fn mtu() -> u32 {
+    1500
+}
+
+impl Default for Bridge {
+    fn default() -> Self {
+        Self { cidr: None, gateway: None, mtu: mtu() }
+    }
+}
+
+/// A storage, the same on all nodes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Storage {
+    /// `dir`, `lvmthin`, `zfspool` …
+    pub kind: String,
+    pub content: BTreeSet<String>,
+    pub path: Option<String>,
+    /// Bytes.
+    pub total: u64,
+    /// By volume id, `local:101/vm-101-disk-0.raw`.
+    pub volumes: BTreeMap<String, Volume>,
+    /// Further keys of its section, as they were given.
+    #[serde(default)]
+    pub more: Conf,
+}
+
+/// A volume of a storage.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Volume {
+    /// `vztmpl`, `rootdir`, `images`, `iso`, `snippets` …
+    pub content: String,
+    /// `raw`, `subvol`, `qcow2`, `tzst` …
+    pub format: String,
+    /// Bytes.
+    pub size: u64,
+    pub vmid: Option<u32>,
+    /// Unix seconds.
+    pub created: u64,
+    #[serde(default)]
+    pub notes: Option<String>,
+    #[serde(default)]
+    pub protected: bool,
+}
+
+/// What a guest is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Lxc,
+    Qemu,
+}
+
+impl Kind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Lxc => "lxc",
+            Self::Qemu => "qemu",
+        }
+    }
+
+    /// As error texts call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Lxc => "CT",
+            Self::Qemu => "VM",
+        }
+    }
+
+    /// The folder of its config files.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Lxc => "lxc",
+            Self::Qemu => "qemu-server",
+        }
+    }
+}
+
+/// One guest: its config file and what runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Guest {
+    pub kind: Kind,
+    pub node: String,
+    pub conf: Conf,
+    #[serde(default)]
+    pub pending: Conf,
+    #[serde(default)]
+    pub snapshots: BTreeMap<String, Conf>,
+    /// Set while it runs.
+    #[serde(default)]
+    pub running: Option<Running>,
+    /// Addresses that DHCP gave, by the interface's name in the guest.
+    #[serde(default)]
+    pub leases: BTreeMap<String, Vec<IpNet>>,
+    /// Interfaces (`net0`) that are gone from the running guest although its config names them.
+    #[serde(default)]
+    pub unplugged: BTreeSet<String>,
+    /// Firewall options and rules, opaque to everything but the firewall's own calls.
+    #[serde(default)]
+    pub firewall: Firewall,
+}
+
+/// A guest's firewall file.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Firewall {
+    pub options: Conf,
+    pub rules: Vec<Conf>,
+}
+
+/// A guest that runs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Running {
+    /// Unix milliseconds.
+    pub since: u64,
+    pub pid: u32,
+}
+
+/// What pvestatd said last: `cluster/resources` answers from this.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Reported {
+    pub name: String,
+    pub running: bool,
+    pub cpus: u64,
+    pub memory: u64,
+    pub disk: u64,
+    pub uptime: u64,
+    pub template: bool,
+}
+
+/// A pool.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Pool {
+    pub comment: Option<String>,
+    pub vms: BTreeSet<u32>,
+    pub storages: BTreeSet<String>,
+}
+
+/// `user.cfg`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Access {
+    pub users: BTreeMap<String, User>,
+    pub groups: BTreeMap<String, Group>,
+    /// Roles that are not built in.
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    pub acl: Vec<Entry>,
+}
+
+/// A user with its tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct User {
+    pub enable: bool,
+    pub expire: u64,
+    /// `comment`, `email`, `firstname` …
+    #[serde(default)]
+    pub more: Conf,
+    #[serde(default)]
+    pub tokens: BTreeMap<String, Token>,
+}
+
+impl Default for User {
+    fn default() -> Self {
+        Self { enable: true, expire: 0, more: Conf::new(), tokens: BTreeMap::new() }
+    }
+}
+
+/// An API token. Its secret is kept as a SHA-256 sum.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Token {
+    pub secret_sha256: String,
+    pub privsep: bool,
+    pub expire: u64,
+    pub comment: Option<String>,
+}
+
+/// A group.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Group {
+    pub comment: Option<String>,
+    pub users: BTreeSet<String>,
+}
+
+/// Whom an entry of the access control list names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Whom {
+    User,
+    Group,
+    Token,
+}
+
+/// One entry of the access control list.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    pub path: String,
+    pub whom: Whom,
+    pub id: String,
+    pub role: String,
+    pub propagate: bool,
+}
+
+impl Guest {
+    pub fn new(kind: Kind, node: &str) -> Self {
+        Self {
+            kind,
+            node: node.to_string(),
+            conf: Conf::new(),
+            pending: Conf::new(),
+            snapshots: BTreeMap::new(),
+            running: None,
+            leases: BTreeMap::new(),
+            unplugged: BTreeSet::new(),
+            firewall: Firewall::default(),
+        }
+    }
+
+    /// Whether the key is set to 1.
+    pub fn flag(&self, key: &str) -> bool {
+        self.conf.get(key).is_some_and(|v| v == "1")
+    }
+
+    pub fn is_template(&self) -> bool {
+        self.flag("template")
+    }
+}

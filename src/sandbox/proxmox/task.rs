@@ -1,0 +1,238 @@
+//! Tasks: a call answers with a UPID at once, the effect comes when the work ends.
+use super::{
+    access::Who,
+    refusal::{Refusal, Result},
+    state::{Conf, State},
+    timing::LOCK_TIMEOUT,
+    world::World,
+};
+use serde::{Deserialize, Serialize};
+
+/// One task, running or over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Task {
+    pub upid: String,
+    pub node: String,
+    pub pid: u32,
+    /// Jiffies since the node's start.
+    pub pstart: u64,
+    /// `vzcreate`, `vzstart` …
+    pub kind: String,
+    /// The guest or storage that it is about; may be empty.
+    pub id: String,
+    /// `root@pam!full`.
+    pub who: String,
+    /// Unix milliseconds.
+    pub started: u64,
+    /// When the work ends, in Unix milliseconds.
+    pub ends: u64,
+    /// What is still to be done; `None` once it is over.
+    pub work: Option<Work>,
+    /// The guest whose lock file it holds while it runs.
+    pub holds: Option<u32>,
+    pub log: Vec<String>,
+    /// `OK`, `WARNINGS: 1` or the error; set once it is over.
+    pub exit: Option<String>,
+}
+
+impl Task {
+    /// `root@pam` and `full`.
+    pub fn user(&self) -> (&str, Option<&str>) {
+        match self.who.split_once('!') {
+            Some((user, token)) => (user, Some(token)),
+            None => (&self.who, None),
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.exit.is_some()
+    }
+}
+
+/// What a task does when it ends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Work {
+    Create(Box<Create>),
+    Start { vmid: u32 },
+    Stop { vmid: u32 },
+    Shutdown { vmid: u32 },
+    Reboot { vmid: u32 },
+    Destroy { vmid: u32, force: bool, purge: bool, unreferenced: bool },
+    Resize { vmid: u32, disk: String, size: u64 },
+    Clone(Box<Clone_>),
+    Snapshot { vmid: u32, name: String, description: Option<String> },
+    Rollback { vmid: u32, name: String, start: bool },
+    DeleteSnapshot { vmid: u32, name: String },
+    CreateVm { vmid: u32, conf: Conf, disks: Conf, pool: Option<String>, start: bool },
+    ConfigureVm { vmid: u32, set: Conf, delete: Vec<String>, revert: Vec<String>, force: bool },
+    RemoveVolume { volid: String },
+    StoreVolume { volid: String, content: String, format: String, size: u64, note: Vec<String> },
+    Fails { why: String, log: Vec<String> },
+    Nothing,
+}
+
+/// A container to be made.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Create {
+    pub vmid: u32,
+    pub conf: Conf,
+    pub disks: Conf,
+    pub template: String,
+    pub pool: Option<String>,
+    pub start: bool,
+}
+
+/// A guest to be copied.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Clone_ {
+    pub vmid: u32,
+    pub newid: u32,
+    pub full: bool,
+    pub storage: Option<String>,
+    pub conf: Conf,
+    pub pool: Option<String>,
+}
+
+/// Demands that a text is a UPID.
+///
+/// # Errors
+/// 400 when it is none.
+pub fn is_upid(upid: &str) -> Result<()> {
+    let bad = || Refusal::parameter("upid", "unable to parse worker upid");
+    let parts: Vec<&str> = upid.split(':').collect();
+    let hex = |s: &str, lengths: &[usize]| lengths.contains(&s.len()) && s.bytes().all(|b| b.is_ascii_hexdigit());
+    match parts.as_slice() {
+        ["UPID", _, pid, pstart, start, kind, _, who, ""]
+            if hex(pid, &[8]) && hex(pstart, &[8, 9]) && hex(start, &[8]) && !kind.is_empty() && who.contains('@') =>
+        {
+            Ok(())
+        }
+        _ => Err(bad()),
+    }
+}
+
+impl State {
+    /// Until when the lock file of a guest is held by a task.
+    pub fn held(&self, vmid: u32) -> Option<u64> {
+        self.tasks.iter().filter(|t| !t.is_over() && t.holds == Some(vmid)).map(|t| t.ends).max()
+    }
+}
+
+impl World {
+    /// Demands the lock file of a guest, for a write that does not fork.
+    ///
+    /// # Errors
+    /// Held by a task: the call is to be tried again when that is over.
+    pub fn lock(&self, vmid: u32) -> Result<()> {
+        match self.state.held(vmid) {
+            Some(until) => Err(Refusal::Held { vmid, until }),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts a task and answers its UPID. A task that needs a guest's lock file waits for it, ten seconds at most.
+    pub fn fork(&mut self, node: &str, kind: &str, id: &str, who: &Who, work: Work, holds: Option<u32>) -> String {
+        let now = self.now;
+        let free = holds.and_then(|v| self.state.held(v)).unwrap_or(now).max(now);
+        let (work, holds, ends) = if free > now + LOCK_TIMEOUT {
+            let why = Refusal::Held { vmid: holds.unwrap_or_default(), until: free }.text();
+            (Work::Fails { why, log: Vec::new() }, None, now + LOCK_TIMEOUT)
+        } else {
+            (work, holds, free + self.timing.of_task(kind))
+        };
+        let pid = self.state.next_pid;
+        self.state.next_pid = if pid >= 4_194_303 { 1000 } else { pid + 1 };
+        let pstart = now.saturating_sub(self.state.booted) / 10;
+        let who = who.id();
+        let upid = format!("UPID:{node}:{pid:08X}:{pstart:08X}:{:08X}:{kind}:{id}:{who}:", now / 1000);
+        self.state.tasks.push(Task {
+            upid: upid.clone(),
+            node: node.into(),
+            pid,
+            pstart,
+            kind: kind.into(),
+            id: id.into(),
+            who,
+            started: now,
+            ends,
+            work: Some(work),
+            holds,
+            log: Vec::new(),
+            exit: None,
+        });
+        self.forget_old_tasks();
+        upid
+    }
+
+    /// The archive of the real one is cut at 50,000 lines; here the oldest of 2,000 goes.
+    fn forget_old_tasks(&mut self) {
+        const KEPT: usize = 2000;
+        while self.state.tasks.len() > KEPT {
+            match self.state.tasks.iter().position(Task::is_over) {
+                Some(oldest) => self.state.tasks.remove(oldest),
+                None => return,
+            };
+        }
+    }
+
+    /// Lets every task end whose time has come, and pvestatd report, in the order of time.
+    pub fn settle(&mut self, now: u64) {
+        loop {
+            let due = self.state.tasks.iter().enumerate().filter(|(_, t)| !t.is_over() && t.ends <= now);
+            let due = due.min_by_key(|(i, t)| (t.ends, *i)).map(|(i, t)| (i, t.ends));
+            let until = due.map_or(now, |(_, ends)| ends);
+            self.report_up_to(until);
+            match due {
+                Some((index, ends)) => {
+                    self.now = ends;
+                    self.end(index);
+                }
+                None => break,
+            }
+        }
+        self.now = now;
+    }
+
+    fn end(&mut self, index: usize) {
+        let Some(work) = self.state.tasks[index].work.take() else { return };
+        // The lock file is free from here on.
+        self.state.tasks[index].holds = None;
+        let upid = self.state.tasks[index].upid.clone();
+        let mut log = std::mem::take(&mut self.state.tasks[index].log);
+        let who = self.state.tasks[index].who.clone();
+        let outcome = self.perform(work, &who, &mut log);
+        let warnings = log.iter().filter(|l| l.starts_with("WARN: ")).count();
+        let (last, exit) = match outcome {
+            Err(refusal) => (format!("TASK ERROR: {}", refusal.text()), refusal.text()),
+            Ok(()) if warnings > 0 => (format!("TASK WARNINGS: {warnings}"), format!("WARNINGS: {warnings}")),
+            Ok(()) => ("TASK OK".into(), "OK".into()),
+        };
+        log.push(last);
+        if let Some(task) = self.state.tasks.iter_mut().find(|t| t.upid == upid) {
+            task.log = log;
+            task.exit = Some(exit);
+        }
+        self.touched = true;
+    }
+
+    /// Ends a running task before its time, without its effect.
+    pub fn interrupt(&mut self, upid: &str) {
+        let Some(index) = self.state.tasks.iter().position(|t| t.upid == upid && !t.is_over()) else { return };
+        let work = self.state.tasks[index].work.take();
+        let why = match &work {
+            Some(Work::Create(create)) => {
+                let vmid = create.vmid;
+                self.forget_guest(vmid);
+                format!("unable to create CT {vmid} - {} failed: received interrupt", super::api::lxc_create::UNPACK)
+            }
+            _ => "received interrupt".to_string(),
+        };
+        let task = &mut self.state.tasks[index];
+        task.work = None;
+        task.holds = None;
+        task.ends = self.now;
+        task.log.push(format!("TASK ERROR: {why}"));
+        task.exit = Some(why);
+        self.touched = true;
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests that drive the simulator as a client does.
+mod behaviour;
+mod client;
+mod replay;
