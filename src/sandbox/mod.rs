@@ -10,4 +10,5 @@ pub mod nft_simulated;
 pub mod proxmox;
 pub mod store;
 pub mod systemd;
+pub mod traefik;
 pub mod wire;

@@ -1,0 +1,114 @@
+//! A Traefik 3.7 with the file provider, as strict and as silent as the real one.
+//!
+//! It reads the dynamic directory when it starts and after each event in it; any error in any file keeps the last good
+//! configuration (none at the start) and shows only in the log. What it was given is taken over at most once per throttle
+//! interval. It answers its API, and where there are namespaces it listens in the edge on 80 and 443.
+mod api;
+mod directory;
+mod proxy;
+mod rule;
+mod runtime;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub use directory::{Configuration, read};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use runtime::Runtime;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+/// A running Traefik.
+pub struct Traefik {
+    directory: PathBuf,
+    started: Timestamp,
+    current: watch::Sender<Arc<(Configuration, Runtime)>>,
+}
+
+/// Ends the watching when it is dropped.
+pub struct Watching {
+    _watcher: RecommendedWatcher,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Traefik {
+    /// Starts on `directory`, which must exist; with a bad file in it, it starts empty.
+    pub fn start(directory: PathBuf) -> Self {
+        let first = directory::read(&directory).unwrap_or_else(|e| {
+            tracing::error!("traefik: error while building configuration (for the first time): {e}");
+            Configuration::default()
+        });
+        let runtime = Runtime::of(&first);
+        Self { directory, started: Timestamp::now(), current: watch::Sender::new(Arc::new((first, runtime))) }
+    }
+
+    /// Follows the directory; the real interval is two seconds.
+    ///
+    /// # Errors
+    /// When it does not exist: Traefik then never sees anything either.
+    pub fn watch(self: &Arc<Self>, throttle: Duration) -> Result<Watching> {
+        let (send, mut events) = mpsc::unbounded_channel();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Its own reading is no event to it.
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                let _ = send.send(());
+            }
+        })
+        .context("watch files")?;
+        // Sub-directories are read, but not watched.
+        let watched = watcher.watch(&self.directory, RecursiveMode::NonRecursive);
+        watched.with_context(|| format!("watch {}", self.directory.display()))?;
+        let traefik = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let mut quiet_until = Instant::now();
+            while events.recv().await.is_some() {
+                tokio::time::sleep_until(quiet_until).await;
+                while events.try_recv().is_ok() {}
+                if traefik.reload() {
+                    quiet_until = Instant::now() + throttle;
+                }
+            }
+        });
+        Ok(Watching { _watcher: watcher, task })
+    }
+
+    /// Reads everything again; whether something else is in force now.
+    fn reload(&self) -> bool {
+        let next = match directory::read(&self.directory) {
+            Ok(next) => next,
+            Err(e) => {
+                tracing::error!("traefik: error occurred during watcher callback: {e}");
+                return false;
+            }
+        };
+        self.current.send_if_modified(|current| {
+            let differs = current.0 != next;
+            if differs {
+                let runtime = Runtime::of(&next);
+                *current = Arc::new((next, runtime));
+            }
+            differs
+        })
+    }
+
+    fn current(&self) -> Arc<(Configuration, Runtime)> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    fn runtime(&self) -> Runtime {
+        self.current().1.clone()
+    }
+}
