@@ -40,6 +40,9 @@ pub fn load(files: Vec<SourceFile>) -> (Declarations, Vec<Diagnostic>) {
         one(document, &mut names, &mut declarations, &mut found);
     }
     check::all(&check::Whole { declarations: &declarations, named: &names.named, documents: &documents }, &mut found);
+    if !found.is_empty() {
+        documents.iter().for_each(|document| document.conceal_secrets());
+    }
     found.sort_by(Diagnostic::order);
     (declarations, found)
 }

@@ -59,9 +59,12 @@ impl Document {
 
     /// The value under a path as keys with dots between; numbers are entries of lists: `spec.networks.0.address`.
     pub fn place(&self, path: &str) -> Place {
-        let step = |part: &str| part.parse().map_or_else(|_| Segment::from(part), Segment::Index);
-        let steps: Vec<Segment> = path.split('.').filter(|part| !part.is_empty()).map(step).collect();
-        self.value_spot(&steps).place()
+        self.value_spot(&Segment::path(path)).place()
+    }
+
+    /// Sees to it that no diagnostic of the file shows what stands under a key such as `password`, whatever it is about.
+    pub fn conceal_secrets(&self) {
+        conceal(&self.file, &self.root);
     }
 
     /// A whole map or list would be marked line by line: its first key says where it is.
@@ -71,6 +74,19 @@ impl Document {
             None => self.spot(node),
         }
     }
+}
+
+fn conceal(file: &SourceFile, node: &Node) {
+    const WORDS: [&str; 6] = ["password", "passwd", "secret", "token", "apikey", "privatekey"];
+    for (key, value) in node.pairs() {
+        let name = key.text.to_lowercase().replace(['_', '-'], "");
+        match value.text() {
+            Some(_) if WORDS.iter().any(|word| name.contains(word)) => file.conceal(value.span.clone()),
+            Some(_) => {}
+            None => conceal(file, value),
+        }
+    }
+    node.entries().iter().for_each(|entry| conceal(file, entry));
 }
 
 impl fmt::Debug for Document {

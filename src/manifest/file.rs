@@ -1,5 +1,9 @@
 //! The text of a file, and where a byte of it is for a person.
-use std::sync::OnceLock;
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 /// A file of manifests: its path as people know it (relative to the directory of manifests), and its text.
 pub struct SourceFile {
@@ -9,12 +13,20 @@ pub struct SourceFile {
     garbled: Option<usize>,
     /// Where the lines begin.
     lines: OnceLock<Vec<usize>>,
+    /// What is never shown.
+    concealed: Mutex<Vec<Range<usize>>>,
 }
 
 impl SourceFile {
     /// From its text.
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), garbled: None, lines: OnceLock::new() }
+        Self {
+            path: path.into(),
+            text: text.into(),
+            garbled: None,
+            lines: OnceLock::new(),
+            concealed: Mutex::default(),
+        }
     }
 
     /// From its bytes. What is not UTF-8 is remembered and reported with all other mistakes.
@@ -37,6 +49,26 @@ impl SourceFile {
     /// The text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Never shows this part: it may be a secret that somebody wrote where a reference is meant.
+    pub(super) fn conceal(&self, span: Range<usize>) {
+        let mut concealed = self.concealed.lock().unwrap_or_else(PoisonError::into_inner);
+        concealed.push(span);
+    }
+
+    /// The text as it may be shown, every byte at its place: what is concealed is stars.
+    pub(super) fn shown(&self) -> Cow<'_, str> {
+        let concealed = self.concealed.lock().unwrap_or_else(PoisonError::into_inner);
+        if concealed.is_empty() {
+            return Cow::Borrowed(&self.text);
+        }
+        let mut bytes = self.text.clone().into_bytes();
+        for span in concealed.iter() {
+            let part = bytes.get_mut(span.clone()).unwrap_or_default();
+            part.iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b'*');
+        }
+        Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Where the first byte is that is not UTF-8, if there is one.

@@ -9,6 +9,8 @@ pub(super) enum Wrong {
     Missing { field: String },
     /// A value that is not possible there.
     Value { message: String, hint: Option<String> },
+    /// A value where a reference is meant, or with one in it: it may be a secret and is not shown.
+    Secret { message: String },
 }
 
 /// The quoted words of a message.
@@ -38,33 +40,27 @@ impl Wrong {
         let typed = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
         if let Some((was, expected)) = typed.and_then(|rest| rest.split_once(", expected ")) {
             let expected = plain_expectation(expected);
-            let word = was
-                .split('`')
-                .nth(1)
-                .filter(|_| expected.starts_with("text") || expected.contains("name") || expected.contains("slug"));
-            let hint = word.map(|word| format!("put it in quotes: \"{word}\""));
-            return Self::Value { message: format!("expected {expected}, found {}", plain_type(was)), hint };
+            if expected == crate::model::Reference::EXPECTED {
+                let message = format!("expected {expected}; a secret itself must not stand in a manifest");
+                return Self::Secret { message };
+            }
+            return Self::Value { message: format!("expected {expected}, found {}", plain_type(was)), hint: None };
         }
-        if message == "invalid IP address syntax" {
-            return Self::Value {
-                message: "this is not an IP address".into(),
-                hint: Some("write the address alone, as in 10.0.1.1".into()),
-            };
+        let address = [("IP", "10.0.1.1"), ("IPv4", "10.0.1.1"), ("IPv6", "fd00:1::1")];
+        for (family, example) in address {
+            if message == format!("invalid {family} address syntax") {
+                let hint = Some(format!("write the address alone, as in {example}"));
+                return Self::Value { message: format!("this is not an {family} address"), hint };
+            }
         }
-        if message == "invalid IPv4 address syntax" {
-            return Self::Value {
-                message: "this is not an IPv4 address".into(),
-                hint: Some("write the address alone, as in 10.0.1.1".into()),
-            };
+        if message == crate::model::HttpUrl::CREDENTIALS {
+            return Self::Secret { message: message.into() };
         }
-        if message == "invalid IPv6 address syntax" {
-            return Self::Value {
-                message: "this is not an IPv6 address".into(),
-                hint: Some("write the address alone, as in fd00:1::1".into()),
-            };
-        }
-        match message.split_once("; ") {
-            Some((what, hint)) => Self::Value { message: what.into(), hint: Some(hint.into()) },
+        // Our own types say what to do behind a semicolon; one inside quotes is a person's.
+        let semicolons = message.match_indices("; ").map(|(at, _)| at);
+        let outside = semicolons.filter(|at| message[..*at].matches('`').count().is_multiple_of(2)).last();
+        match outside {
+            Some(at) => Self::Value { message: message[..at].into(), hint: Some(message[at + 2..].into()) },
             None => Self::Value { message: message.into(), hint: None },
         }
     }

@@ -48,7 +48,7 @@ fn label(text: &str) -> Option<&str> {
 }
 
 fn snippet(spot: &Spot) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-    Snippet::source(spot.file.text()).path(spot.file.path()).line_start(1).fold(true)
+    Snippet::source(spot.file.shown()).path(spot.file.path()).line_start(1).fold(true)
 }
 
 /// What is marked: never nothing, never more than the first line.

@@ -37,6 +37,14 @@ pub enum Segment {
     Index(usize),
 }
 
+impl Segment {
+    /// The steps of a path with dots between; numbers are entries of lists: `spec.networks.0.address`.
+    pub fn path(path: &str) -> Vec<Segment> {
+        let segment = |part: &str| part.parse().map_or_else(|_| Self::from(part), Self::Index);
+        path.split('.').filter(|part| !part.is_empty()).map(segment).collect()
+    }
+}
+
 impl From<&str> for Segment {
     fn from(key: &str) -> Self {
         Self::Key(key.into())

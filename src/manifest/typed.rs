@@ -1,5 +1,5 @@
 //! From a value to a type, with all mistakes and not only the first.
-use super::{Diagnostic, Document, Segment, message::Wrong, suggest};
+use super::{Diagnostic, Document, Node, Segment, message::Wrong, suggest};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment as Part;
 use serde_yaml::Value;
@@ -22,6 +22,7 @@ pub fn typed<T: DeserializeOwned>(
     let before = found.len();
     let example = LazyCell::new(example);
     let mut handled: HashSet<Vec<Segment>> = HashSet::new();
+    let mut excused: HashSet<Vec<Segment>> = HashSet::new();
     while found.len() < before + MOST {
         let error = match serde_path_to_error::deserialize::<_, T>(&value) {
             Ok(typed) => return (found.len() == before).then_some(typed),
@@ -31,19 +32,20 @@ pub fn typed<T: DeserializeOwned>(
         let wrong = Wrong::from_serde(&error.inner().to_string());
         let at = match &wrong {
             Wrong::Missing { field } => path.iter().cloned().chain([Segment::Key(field.clone())]).collect(),
-            Wrong::Unknown { .. } | Wrong::Value { .. } => path.clone(),
+            Wrong::Unknown { .. } | Wrong::Value { .. } | Wrong::Secret { .. } => path.clone(),
         };
-        if handled.insert(at.clone()) {
+        let excuse = matches!(wrong, Wrong::Missing { .. }) && excused.contains(&at);
+        if !excuse && handled.insert(at.clone()) {
             let whole: Vec<Segment> = prefix.iter().cloned().chain(path.iter().cloned()).collect();
             found.push(diagnostic(document, &whole, &wrong));
-            handled.extend(meant(&path, &wrong));
+            excused.extend(meant(&path, &wrong));
         }
         let repaired = match &wrong {
             Wrong::Unknown { .. } => remove(&mut value, &at),
             Wrong::Missing { .. } => {
                 replace(&mut value, &at, &example) || remove_before(&mut value, &path, &mut handled)
             }
-            Wrong::Value { .. } => {
+            Wrong::Value { .. } | Wrong::Secret { .. } => {
                 let fits = handled.insert([at.as_slice(), &["replaced".into()]].concat())
                     && replace(&mut value, &at, &example);
                 fits || remove_before(&mut value, &at, &mut handled)
@@ -54,6 +56,14 @@ pub fn typed<T: DeserializeOwned>(
         }
     }
     None
+}
+
+/// Advice for a number, a boolean or nothing where text is meant.
+fn quotes(message: &str, written: &Node) -> Option<String> {
+    const WORDS: [&str; 6] = ["text", "a name", "a slug", "a tag", "a hostname", "the name of"];
+    let text = message.strip_prefix("expected ").is_some_and(|rest| WORDS.iter().any(|word| rest.starts_with(word)));
+    let found = ["found the number", "found the boolean"].iter().any(|found| message.contains(found));
+    written.text().filter(|_| text && found).map(|word| format!("put it in quotes: \"{word}\""))
 }
 
 /// The field that was meant by an unknown one: that it is missing is no further mistake.
@@ -80,7 +90,15 @@ fn diagnostic(document: &Document, path: &[Segment], wrong: &Wrong) -> Diagnosti
             Diagnostic::error("missing-field", spot, format!("`{field}` is missing")).label("in this")
         }
         Wrong::Value { message, hint } => {
-            Diagnostic::error("wrong-value", document.value_spot(path), message.clone()).maybe_hint(hint.clone())
+            let written = document.root().descend(path).1;
+            let hint = hint.clone().or_else(|| quotes(message, written));
+            Diagnostic::error("wrong-value", document.value_spot(path), message.clone()).maybe_hint(hint)
+        }
+        Wrong::Secret { message } => {
+            let spot = document.value_spot(path);
+            document.file().conceal(spot.span.clone());
+            let hint = "put it into a file or an environment variable, and make a new one if it was pushed";
+            Diagnostic::error("secret", spot, message.clone()).hint(hint)
         }
     }
 }

@@ -1,15 +1,62 @@
-//! Mistakes that show only when all manifests are read: each with both places.
-use super::{Declarations, load::Named};
-use crate::manifest::{Diagnostic, Document};
+//! Mistakes that show only when a whole manifest, or all of them, are read: each with all places that have to do with it.
+//!
+//! Nothing here looks outside: no files, no network, no environment.
+mod address;
+mod claim;
+mod container;
+mod host_name;
+mod placeholder;
+mod port;
+mod reference;
+mod schedule;
+mod site;
+mod unsupported;
+
+use super::{Declarations, Declared, Spec, load::Named};
+use crate::manifest::{Diagnostic, Document, Segment, SourceFile, Spot};
 use std::sync::Arc;
 
 /// All that was read.
 pub(super) struct Whole<'a> {
+    /// What could be read without a mistake.
     pub declarations: &'a Declarations,
     /// All that was named, also in documents that have mistakes.
     pub named: &'a Named,
     pub documents: &'a [Arc<Document>],
 }
 
-/// Everything that is wrong between the manifests.
-pub(super) fn all(_whole: &Whole<'_>, _found: &mut Vec<Diagnostic>) {}
+/// Everything that is wrong.
+pub(super) fn all(whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
+    placeholder::check(whole.documents, found);
+    site::check(whole, found);
+    reference::check(whole, found);
+    container::check(whole.declarations, found);
+    address::check(whole.declarations, found);
+    port::check(whole, found);
+    host_name::check(whole.declarations, found);
+    schedule::check(whole.declarations, found);
+    unsupported::check(whole.declarations, found);
+}
+
+impl Whole<'_> {
+    /// Whether an object of the kind is there, even one that has mistakes.
+    fn has(&self, kind: &str) -> bool {
+        self.named.get(kind).is_some_and(|names| !names.is_empty())
+    }
+}
+
+/// Where a field of a declared object stands: `spec.networks.0.address`.
+fn spot<S: Spec>(declared: &Declared<S>, path: &str) -> Spot {
+    match &declared.origin.0 {
+        Some(document) => document.value_spot(&Segment::path(path)),
+        None => Spot { file: Arc::new(SourceFile::new(declared.place.file.as_str(), "")), span: 0..0 },
+    }
+}
+
+/// Where the key of a field stands.
+fn key_spot<S: Spec>(declared: &Declared<S>, path: &str) -> Spot {
+    match &declared.origin.0 {
+        Some(document) => document.name_spot(&Segment::path(path)),
+        None => spot(declared, path),
+    }
+}

@@ -4,7 +4,7 @@ use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{
         Error, Visitor,
-        value::{StrDeserializer, U64Deserializer},
+        value::{BoolDeserializer, F64Deserializer, I64Deserializer, StrDeserializer, U64Deserializer},
     },
 };
 use std::{borrow::Cow, fmt, marker::PhantomData};
@@ -63,6 +63,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Auto<T> {
             }
             fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
                 T::deserialize(U64Deserializer::new(number)).map(Auto::Pinned)
+            }
+            // The rest is refused, in the words of the value's own type.
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                T::deserialize(I64Deserializer::new(number)).map(Auto::Pinned)
+            }
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+                T::deserialize(F64Deserializer::new(number)).map(Auto::Pinned)
+            }
+            fn visit_bool<E: Error>(self, word: bool) -> Result<Self::Value, E> {
+                T::deserialize(BoolDeserializer::new(word)).map(Auto::Pinned)
             }
         }
         deserializer.deserialize_any(Word(PhantomData))

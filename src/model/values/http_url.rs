@@ -7,6 +7,9 @@ use std::{fmt, str::FromStr};
 pub struct HttpUrl(url::Url);
 
 impl HttpUrl {
+    /// What is said of a URL that must not be shown.
+    pub const CREDENTIALS: &'static str = "the URL has a user or a password in it, which must not stand in a manifest";
+
     /// The address as the library type.
     pub fn url(&self) -> &url::Url {
         &self.0
@@ -21,11 +24,11 @@ impl FromStr for HttpUrl {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let url = url::Url::parse(text).map_err(|e| format!("`{text}` is not a URL: {e}"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Self::CREDENTIALS.into());
+        }
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("the URL `{text}` begins neither with http:// nor with https://"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("the URL holds a user or password; credentials are references of their own".into());
         }
         if url.fragment().is_some() {
             return Err(format!("the URL `{text}` has a fragment, which no server sees"));

@@ -17,6 +17,11 @@ pub enum Reference {
     Sops(String),
 }
 
+impl Reference {
+    /// What is said of a value that is none. Where this stands in an error, the value may be the secret itself.
+    pub const EXPECTED: &'static str = "where the value is: { env: NAME }, { file: PATH } or { sops: PATH }";
+}
+
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -19,7 +19,7 @@ impl FromStr for SiteId {
         label("the site id", text)?;
         match text.len() {
             2..=20 => Ok(Self(text.into())),
-            n => Err(format!("the site id `{text}` has {n} characters; 2 to 20 are possible")),
+            n => Err(format!("the site id `{text}` is {n} long; 2 to 20 characters are possible")),
         }
     }
 }

@@ -186,7 +186,12 @@ fn ports() {
 fn auto() {
     spells::<Auto<Vmid>>(&[("auto", "auto"), ("101", "101")]);
     spells::<Auto<Slug>>(&[("auto", "auto"), ("k7m2p4", "k7m2p4")]);
-    refuses::<Auto<Vmid>>(&[("99", "between 100"), ("-5", "`auto` or a value"), ("'101'", "invalid type")]);
+    refuses::<Auto<Vmid>>(&[
+        ("99", "between 100"),
+        ("-5", "invalid value"),
+        ("[1]", "`auto` or a value"),
+        ("'101'", "invalid type"),
+    ]);
 }
 
 #[test]
@@ -198,7 +203,7 @@ fn references() {
         ("{ env: A, file: b }", "only one of"),
         ("{ env: '' }", "names nothing"),
         ("{ vault: x }", "unknown field `vault`"),
-        ("s3cret", "expected where the value is"),
+        ("s3cret", Reference::EXPECTED),
     ]);
 }
 
@@ -229,6 +234,6 @@ fn urls() {
     refuses::<HttpUrl>(&[
         ("10.0.1.1:8006", "is not a URL"),
         ("ftp://a.test", "neither with"),
-        ("https://u:p@a.test", "references of their own"),
+        ("https://u:p@a.test", HttpUrl::CREDENTIALS),
     ]);
 }

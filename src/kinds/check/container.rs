@@ -1,0 +1,175 @@
+//! What a container's fields must be, beyond their shape.
+use super::{
+    claim::{Claim, exclusive},
+    key_spot, spot,
+};
+use crate::{
+    kinds::{
+        Declarations, Declared,
+        container::{Container, Tag},
+    },
+    manifest::Diagnostic,
+    model::Size,
+};
+
+pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
+    let all = || declarations.containers.values();
+    let vmids = all().filter_map(|guest| {
+        let vmid = guest.spec.vmid.pinned()?;
+        Some(Claim { key: *vmid, spot: spot(guest, "spec.vmid"), by: guest.id().to_string() })
+    });
+    exclusive("duplicate-vmid", |vmid| format!("the vmid {vmid}"), vmids.collect(), found);
+    let hostnames = all().map(|guest| Claim {
+        key: guest.spec.hostname(&guest.meta.name).as_str().to_ascii_lowercase(),
+        spot: spot(guest, if guest.spec.hostname.is_some() { "spec.hostname" } else { "metadata.name" }),
+        by: guest.id().to_string(),
+    });
+    exclusive("duplicate-hostname", |name| format!("the hostname `{name}`"), hostnames.collect(), found);
+    for guest in all() {
+        sizes(guest, found);
+        inside(guest, found);
+        defaults(declarations, guest, found);
+    }
+}
+
+fn wrong(guest: &Declared<Container>, path: &str, message: impl Into<String>, hint: impl Into<String>) -> Diagnostic {
+    Diagnostic::error("wrong-value", spot(guest, path), message).hint(hint)
+}
+
+fn sizes(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
+    let spec = &guest.spec;
+    if spec.memory < Size::mib(16) {
+        found.push(wrong(
+            guest,
+            "spec.memory",
+            format!("{} of memory is less than 16MiB", spec.memory),
+            "a Debian needs 256MiB or more",
+        ));
+    }
+    let memory = [("spec.memory", Some(spec.memory)), ("spec.swap", spec.swap)];
+    for (path, size) in memory {
+        if let Some(size) = size.filter(|size| size.whole_mib().is_none()) {
+            found.push(wrong(
+                guest,
+                path,
+                format!("{size} is not a whole number of MiB"),
+                "Proxmox counts memory in MiB",
+            ));
+        }
+    }
+    let disks =
+        spec.mount_points.iter().enumerate().map(|(i, mount)| (format!("spec.mountPoints.{i}.size"), mount.size));
+    for (path, size) in std::iter::once(("spec.rootfs.size".to_owned(), spec.rootfs.size)).chain(disks) {
+        if size.whole_gib().is_none_or(|gib| gib == 0) {
+            let message = format!("{size} is not a whole number of GiB");
+            found.push(wrong(guest, &path, message, "Proxmox allocates disks in GiB"));
+        }
+    }
+    if spec.cores.is_some_and(|cores| !(1..=8192).contains(&cores)) {
+        found.push(wrong(
+            guest,
+            "spec.cores",
+            "the number of cores is not between 1 and 8192",
+            "leave it out for all cores of the node",
+        ));
+    }
+}
+
+fn inside(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
+    let spec = &guest.spec;
+    let mounts = spec.mount_points.iter().enumerate().map(|(i, mount)| Claim {
+        key: mount.path.as_str(),
+        spot: spot(guest, &format!("spec.mountPoints.{i}.path")),
+        by: format!("disk {}", i + 1),
+    });
+    exclusive("duplicate-mount", |path| format!("the mount point {path}"), mounts.collect(), found);
+    let interfaces = spec.networks.iter().enumerate().map(|(i, network)| Claim {
+        key: network.name.as_str(),
+        spot: spot(guest, &format!("spec.networks.{i}.name")),
+        by: format!("network device {}", i + 1),
+    });
+    exclusive("duplicate-interface", |name| format!("the interface {name}"), interfaces.collect(), found);
+    for (i, mount) in spec.mount_points.iter().enumerate() {
+        if mount.path.as_str() == "/" {
+            found.push(wrong(
+                guest,
+                &format!("spec.mountPoints.{i}.path"),
+                "`/` is the root disk",
+                "its size stands in rootfs",
+            ));
+        }
+    }
+    for (i, network) in spec.networks.iter().enumerate() {
+        if network.name.as_str().len() > 15 {
+            let path = format!("spec.networks.{i}.name");
+            found.push(wrong(
+                guest,
+                &path,
+                "the interface has more than 15 characters",
+                "Linux allows no more; eth0 is usual",
+            ));
+        }
+        if network.mtu.is_some_and(|mtu| !(64..=65535).contains(&mtu)) {
+            let path = format!("spec.networks.{i}.mtu");
+            found.push(wrong(guest, &path, "the mtu is not between 64 and 65535", "1500 is usual"));
+        }
+        if network.vlan.is_some_and(|vlan| !(1..=4094).contains(&vlan)) {
+            found.push(wrong(
+                guest,
+                &format!("spec.networks.{i}.vlan"),
+                "the VLAN is not between 1 and 4094",
+                "leave it out for none",
+            ));
+        }
+    }
+    if spec.networks.len() > 32 {
+        found.push(wrong(
+            guest,
+            "spec.networks.32.name",
+            "Proxmox knows at most 32 network devices of a container",
+            "remove some",
+        ));
+    }
+    for (i, tag) in spec.tags.iter().enumerate() {
+        if tag.as_str() == "trueup" {
+            let path = format!("spec.tags.{i}");
+            found.push(wrong(guest, &path, "the tag `trueup` is our mark of ownership", "leave it out; it is added"));
+        }
+    }
+    let tags = spec.tags.iter().enumerate();
+    let tags = tags.map(|(i, tag)| Claim {
+        key: Tag::as_str(tag),
+        spot: spot(guest, &format!("spec.tags.{i}")),
+        by: format!("entry {}", i + 1),
+    });
+    exclusive("duplicate-tag", |tag| format!("the tag `{tag}`"), tags.collect(), found);
+}
+
+/// What a container leaves to the Site must be there.
+fn defaults(declarations: &Declarations, guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
+    let Some(site) = declarations.site() else { return };
+    let (spec, defaults) = (&guest.spec, &site.spec.proxmox.defaults);
+    let mut lacks = |path: &str, field: &str| {
+        let message = format!("no `{field}` is given, neither here nor in the Site's defaults");
+        let mistake = Diagnostic::error("no-default", key_spot(guest, path), message).label("in this");
+        let mistake =
+            mistake.other(key_spot(site, "spec.proxmox.defaults"), format!("or add `{field}` here, in `defaults`"));
+        found.push(mistake.hint(format!("add `{field}`")));
+    };
+    if spec.node.is_none() && defaults.node.is_none() {
+        lacks("spec.node", "node");
+    }
+    if spec.rootfs.storage.is_none() && defaults.storage.is_none() {
+        lacks("spec.rootfs", "storage");
+    }
+    for (i, mount) in spec.mount_points.iter().enumerate() {
+        if mount.storage.is_none() && defaults.storage.is_none() {
+            lacks(&format!("spec.mountPoints.{i}.path"), "storage");
+        }
+    }
+    for (i, network) in spec.networks.iter().enumerate() {
+        if network.bridge.is_none() && defaults.bridge.is_none() {
+            lacks(&format!("spec.networks.{i}.name"), "bridge");
+        }
+    }
+}
