@@ -58,6 +58,12 @@ impl<D: Send + Sync + 'static> Estate<D> {
         world
     }
 
+    /// The resources of systems that a person left out.
+    pub fn left_out(&self) -> BTreeSet<String> {
+        let left = self.resources.iter().filter(|resource| self.without.contains_key(&resource.system()));
+        left.map(|resource| resource.name().to_string()).collect()
+    }
+
     /// Pure: folds over the list in order, each resource reading the settled inventories of those before it.
     pub fn plan(&self, world: &World) -> Planned {
         let mut earlier = World::default();

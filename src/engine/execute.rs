@@ -1,5 +1,5 @@
 //! Runs approved steps: each as soon as what it needs is done, within the limit of its system.
-use super::{Estate, Event, graph::Graph};
+use super::{Estate, Event, Stop, graph::Graph};
 use crate::{
     model::{Answer, Class, Failure, Step, StepId},
     plan::Approved,
@@ -36,10 +36,12 @@ impl Outcome {
 
 type Ended = (Vec<(StepId, Answer<()>)>, Duration);
 
-/// One bad step does not stop the rest: what does not need it goes on.
+/// One bad step does not stop the rest: what does not need it goes on. What was not begun when `stop` was asked for has no
+/// outcome.
 pub async fn execute<D: Send + Sync + 'static>(
     estate: &Arc<Estate<D>>,
     approved: Approved<Change>,
+    stop: &Stop,
     tell: &(dyn Fn(Event<'_>) + Send + Sync),
 ) -> BTreeMap<StepId, Outcome> {
     let steps = approved.into_steps();
@@ -56,7 +58,9 @@ pub async fn execute<D: Send + Sync + 'static>(
     let mut busy: HashMap<tokio::task::Id, (System, Vec<usize>)> = HashMap::new();
     let mut load: BTreeMap<System, usize> = BTreeMap::new();
     loop {
-        while let Some((system, batch)) = run.next_batch(estate, &load) {
+        while !stop.is_asked()
+            && let Some((system, batch)) = run.next_batch(estate, &load)
+        {
             let steps: Vec<Step<Change>> = batch.iter().map(|i| run.steps[*i].clone()).collect();
             for step in &steps {
                 tell(Event::Started { step });

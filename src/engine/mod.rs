@@ -4,10 +4,12 @@ mod estate;
 mod execute;
 mod graph;
 mod pass;
+mod stop;
 
 pub use estate::Estate;
 pub use execute::{Outcome, execute};
 pub use pass::{Event, Options, Report, Wave, dry_run, pass};
+pub use stop::Stop;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
 //! One pass: plan what can be said, apply, observe, plan again; the last look verifies.
-use super::{Estate, Outcome, estate::Planned, execute};
+use super::{Estate, Outcome, Stop, estate::Planned, execute};
 use crate::{
     model::{ObjectId, Plan, Revision, Step, StepId},
     plan::{Consent, Guards, Refusal, Shown, review},
@@ -15,10 +15,11 @@ use tokio::time::Instant;
 /// A chain of things that each wait for the one before is at most as long as the list of resources.
 const MOST_WAVES: usize = 12;
 
-/// What a person allows beyond the guards.
+/// What a person allows beyond the guards, and how they end a pass early.
 #[derive(Clone, Default, Debug)]
 pub struct Options {
     pub consent: Consent,
+    pub stop: Stop,
 }
 
 /// What happens while a pass runs, for progress and for history.
@@ -35,6 +36,8 @@ pub enum Event<'a> {
     Applying {
         wave: usize,
         plan: &'a Plan<Change>,
+        /// As [`Report::desired`].
+        desired: &'a BTreeMap<ObjectId, Revision>,
         steps: usize,
     },
     Started {
@@ -68,6 +71,8 @@ pub struct Report {
     pub refusal: Option<Refusal>,
     /// What the review keeps back of a plan that was only shown.
     pub withheld: Vec<(StepId, String)>,
+    /// Resources that were not looked at because a person said so (`--without`).
+    pub left_out: BTreeSet<String>,
     pub took: Duration,
 }
 
@@ -107,6 +112,7 @@ pub async fn dry_run<D: Send + Sync + 'static>(
         rest: planned.plan,
         refusal,
         withheld,
+        left_out: estate.left_out(),
         took: began.elapsed(),
     }
 }
@@ -144,6 +150,7 @@ pub async fn pass<D: Send + Sync + 'static>(
         rest,
         refusal,
         withheld: vec![],
+        left_out: estate.left_out(),
         took: began.elapsed(),
     };
     loop {
@@ -167,8 +174,8 @@ pub async fn pass<D: Send + Sync + 'static>(
             }
             return report(waves, planned.plan, desired, None);
         }
-        tell(Event::Applying { wave: waves.len(), plan: &planned.plan, steps });
-        let outcomes = execute(estate, approved, tell).await;
+        tell(Event::Applying { wave: waves.len(), plan: &planned.plan, desired: &planned.desired, steps });
+        let outcomes = execute(estate, approved, &options.stop, tell).await;
         let moved = outcomes.values().any(Outcome::is_done);
         failed.extend(
             outcomes
@@ -179,7 +186,7 @@ pub async fn pass<D: Send + Sync + 'static>(
         waves.push(Wave { plan: planned.plan, outcomes, withheld, blocked });
         planned = look_and_plan(estate, waves.len(), tell).await;
         desired.extend(planned.desired.clone());
-        if !moved {
+        if !moved || options.stop.is_asked() {
             return report(waves, planned.plan, desired, None);
         }
     }

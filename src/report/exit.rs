@@ -22,16 +22,16 @@ impl Exit {
         if report.refusal.is_some() {
             return Self::Refused;
         }
-        let nothing_seen = !report.rest.unseen.is_empty()
-            && report.rest.steps.is_empty()
-            && report.rest.unchanged.is_empty()
-            && report.waves.is_empty();
+        // What a person left out (`--without`) is named, and is no failure.
+        let unseen = report.rest.unseen.iter().any(|note| !report.left_out.contains(&*note.object.resource));
+        let nothing_seen =
+            unseen && report.rest.steps.is_empty() && report.rest.unchanged.is_empty() && report.waves.is_empty();
         if nothing_seen {
             return Self::Nothing;
         }
         let bad = report.outcomes().any(|(_, outcome)| !matches!(outcome, Outcome::Done { .. }));
         let blocked = report.rest.steps.iter().any(|step| step.blocked.is_some());
-        if bad || blocked || !report.rest.conflicts.is_empty() || !report.rest.unseen.is_empty() {
+        if bad || blocked || !report.rest.conflicts.is_empty() || unseen {
             return Self::Partly;
         }
         if dry_run {
