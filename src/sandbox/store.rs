@@ -7,13 +7,14 @@ use std::{
     io::{ErrorKind, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 /// An open state directory. Only one process at a time holds it.
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
-    _lock: Flock<File>,
+    lock: Mutex<Option<Flock<File>>>,
 }
 
 impl Store {
@@ -32,7 +33,12 @@ impl Store {
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| {
             anyhow::anyhow!("{} is in use by another sandbox ({e}); stop it first", directory.display())
         })?;
-        Ok(Self { directory, _lock: lock })
+        Ok(Self { directory, lock: Mutex::new(Some(lock)) })
+    }
+
+    /// Lets another process have the directory, although parts of this one may still hold the store.
+    pub fn release(&self) {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// The absolute path of the directory.

@@ -7,7 +7,7 @@ mod node;
 #[cfg(test)]
 mod tests;
 
-pub use node::{Ground, LookUp, Node, Presence};
+pub use node::{Ground, LookUp, Node, Presence, Touched};
 
 use super::faults::{Call, Faults, Previous};
 use crate::providers::host::{HostReply, HostRequest, Limits, Output, name_of};

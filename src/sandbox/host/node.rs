@@ -31,14 +31,17 @@ pub enum Presence {
 /// Asks the Proxmox simulator for a container.
 pub type LookUp = Arc<dyn Fn(u32) -> Presence + Send + Sync>;
 
+/// Told the program (`nft`, `pct`, `sh` …) of a command that wrote.
+pub type Touched = Box<dyn Fn(&str) + Send + Sync>;
+
 /// The node with its files, and the insides of its guests.
 pub struct Node {
     name: String,
     directory: PathBuf,
     ground: Arc<dyn Ground>,
     look_up: LookUp,
-    /// Called after everything that may have changed what runs in a guest.
-    touched: Box<dyn Fn() + Send + Sync>,
+    /// Called with the program after everything that may have changed something.
+    touched: Touched,
     /// `systemctl` calls are one after the other, as behind the real one's bus.
     bus: Mutex<()>,
 }
@@ -48,13 +51,7 @@ const NETWORK: [&str; 4] = ["nft", "ip", "sysctl", "conntrack"];
 
 impl Node {
     /// The node called `name`, with its files below `directory/node` and its guests' below `directory/guests`.
-    pub fn new(
-        name: String,
-        directory: PathBuf,
-        ground: Arc<dyn Ground>,
-        look_up: LookUp,
-        touched: Box<dyn Fn() + Send + Sync>,
-    ) -> Self {
+    pub fn new(name: String, directory: PathBuf, ground: Arc<dyn Ground>, look_up: LookUp, touched: Touched) -> Self {
         Self { name, directory, ground, look_up, touched, bus: Mutex::new(()) }
     }
 
@@ -139,7 +136,7 @@ impl Node {
             _ => self.on_machine(&self.root(), "node", &words, stdin, limits).await,
         };
         if writes {
-            (self.touched)();
+            (self.touched)(words.first().copied().unwrap_or_default());
         }
         output
     }

@@ -30,7 +30,7 @@ fn world() -> (tempfile::TempDir, Host, Arc<Faults>, Arc<Node>) {
         102 => Presence::Stopped,
         _ => Presence::Absent,
     });
-    let node = Node::new("pve1".into(), store.directory().into(), Arc::new(Bare), look_up, Box::new(|| ()));
+    let node = Node::new("pve1".into(), store.directory().into(), Arc::new(Bare), look_up, Box::new(|_| ()));
     node.furnish().unwrap();
     let node = Arc::new(node);
     let socket = dir.path().join("host.sock");

@@ -71,6 +71,28 @@ impl Net {
         }
     }
 
+    /// Lets `ip netns` show them under a name. A name that a killed run left is taken over.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub async fn publish(&self, name: &str) -> Result<()> {
+        self.withdraw(name).await;
+        for (room, suffix) in [(&self.client, "client"), (&self.edge, "edge"), (&self.guests, "guests")] {
+            let argv = ["ip", "netns", "attach", &format!("{name}-{suffix}"), &room.thread_id().to_string()];
+            let output = room.command(argv.map(str::to_owned).to_vec(), Bytes::new(), Limits::default()).await;
+            anyhow::ensure!(output.status == 0, "name the namespace {name}-{suffix}: {}", output.complaint());
+        }
+        Ok(())
+    }
+
+    /// Takes the names away.
+    pub async fn withdraw(&self, name: &str) {
+        for suffix in ["client", "edge", "guests"] {
+            let argv = ["ip", "netns", "del", &format!("{name}-{suffix}")];
+            self.edge.command(argv.map(str::to_owned).to_vec(), Bytes::new(), Limits::default()).await;
+        }
+    }
+
     /// Loads the ruleset that an earlier run left, as a node's boot unit does.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The node's network where there is no namespace: kernel parameters are a table, and there are no packets.
 use crate::{
     providers::host::{Limits, Output},
-    sandbox::{host::Ground, net::Layout},
+    sandbox::{host::Ground, net::Layout, nft_simulated::NftSimulated},
 };
 use bytes::Bytes;
 use serde_json::json;
@@ -12,18 +12,16 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// A simulated `nft`: its arguments and standard input to what it answers.
-pub type Nft = Box<dyn Fn(&[&str], &[u8]) -> Output + Send + Sync>;
-
 /// nft by simulation, `sysctl` and `conntrack` as far as the product uses them, addresses from the layout.
 pub struct Simulated {
-    nft: Nft,
+    nft: Mutex<NftSimulated>,
     layout: Layout,
     parameters: Mutex<BTreeMap<String, String>>,
 }
 
 impl Simulated {
-    pub fn new(nft: Nft, layout: Layout) -> Self {
+    /// With the ruleset that is in force, on a node of this layout.
+    pub fn new(nft: NftSimulated, layout: Layout) -> Self {
         let forwarding = if layout.forwarding { "1" } else { "0" };
         let parameters = [
             ("net.ipv4.ip_forward", forwarding),
@@ -32,7 +30,12 @@ impl Simulated {
             ("net.bridge.bridge-nf-call-ip6tables", "0"),
         ];
         let parameters = parameters.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        Self { nft, layout, parameters: Mutex::new(parameters) }
+        Self { nft: Mutex::new(nft), layout, parameters: Mutex::new(parameters) }
+    }
+
+    /// The ruleset as it is, to be kept.
+    pub fn nft(&self) -> NftSimulated {
+        self.nft.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn sysctl(&self, arguments: &[&str]) -> Output {
@@ -89,7 +92,11 @@ impl Ground for Simulated {
     fn run(&self, argv: Vec<String>, stdin: Bytes, _: Limits) -> Pin<Box<dyn Future<Output = Output> + Send + '_>> {
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
         let output = match words[..] {
-            ["nft", ..] => (self.nft)(&words, &stdin),
+            ["nft", "flush", "ruleset"] => {
+                self.nft.lock().unwrap_or_else(PoisonError::into_inner).flush_ruleset();
+                Output::default()
+            }
+            ["nft", ..] => self.nft.lock().unwrap_or_else(PoisonError::into_inner).run(&words, &stdin),
             ["sysctl", ref rest @ ..] => self.sysctl(rest),
             ["ip", ref rest @ ..] => self.ip(rest),
             ["conntrack", "-D", ..] => {

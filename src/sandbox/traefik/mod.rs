@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use runtime::Runtime;
+use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -102,6 +103,12 @@ impl Traefik {
             }
             differs
         })
+    }
+
+    /// The TCP routes in force: name, rule, status.
+    pub fn routes(&self) -> Value {
+        let shown = |(name, router): (&String, &Value)| json!({ "name": name, "rule": router["rule"], "service": router["service"], "status": router["status"] });
+        self.current().1.all("tcp", "routers").map(shown).collect()
     }
 
     fn current(&self) -> Arc<(Configuration, Runtime)> {

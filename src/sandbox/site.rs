@@ -1,0 +1,168 @@
+//! The parts of a running sandbox, and how they follow each other: a guest that starts gets its addresses, one that is
+//! destroyed loses its insides, a connector that runs is connected.
+use super::{
+    cloudflare,
+    faults::Faults,
+    guests::{Inhabitant, Street},
+    host::{Ground, Node},
+    net::{Net, Simulated},
+    proxmox::{self, Kind},
+    seed::Seed,
+    store::Store,
+    systemd::{UnitFile, program},
+    traefik::Traefik,
+};
+use anyhow::Result;
+use sha2::{Digest, Sha256};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use tokio::sync::{Mutex, watch};
+
+/// Everything that is simulated.
+pub struct Site {
+    pub seed: Seed,
+    pub store: Arc<Store>,
+    pub faults: Arc<Faults>,
+    pub proxmox: Arc<proxmox::Simulator>,
+    pub cloudflare: Arc<cloudflare::Simulator>,
+    pub traefik: Arc<Traefik>,
+    pub node: Arc<Node>,
+    pub ground: Arc<dyn Ground>,
+    pub network: Network,
+    /// Counts what was done on the node and in guests.
+    pub touched: watch::Sender<u64>,
+    /// Connector id to its token.
+    pub(super) connected: Mutex<BTreeMap<String, String>>,
+}
+
+/// With packets or without.
+pub enum Network {
+    Namespaces { net: Arc<Net>, street: Street },
+    Simulated(Arc<Simulated>),
+}
+
+/// Names of files in the state directory.
+pub(super) const PROXMOX: &str = "proxmox";
+pub(super) const CLOUDFLARE: &str = "cloudflare";
+const NFT: &str = "nft";
+
+impl Site {
+    /// Brings guests, their insides, their addresses and their connectors in line with Proxmox.
+    pub async fn settle(&self) {
+        let guests = self.proxmox.guests();
+        let containers: Vec<_> = guests.iter().filter(|guest| guest.kind == Kind::Lxc).collect();
+        let insides: Vec<_> = containers.iter().map(|g| (g.vmid, g.name.clone(), g.running)).collect();
+        if let Err(e) = self.node.follow(&insides) {
+            tracing::error!("the insides of guests could not be made: {e}");
+        }
+        let running: Vec<_> = containers.into_iter().filter(|guest| guest.running).collect();
+        if let Network::Namespaces { street, .. } = &self.network {
+            let inhabitants: Vec<_> = running
+                .iter()
+                .map(|guest| Inhabitant {
+                    vmid: guest.vmid,
+                    name: guest.name.clone(),
+                    addresses: guest.networks.iter().flat_map(|network| network.addresses.clone()).collect(),
+                    root: self.node.guest_root(guest.vmid),
+                })
+                .collect();
+            if let Err(e) = street.settle(&inhabitants).await {
+                tracing::error!("the guests' addresses could not be made: {e:#}");
+            }
+        }
+        let mut wanted = BTreeMap::new();
+        for guest in running {
+            let root = self.node.guest_root(guest.vmid);
+            for (unit, file) in self.node.services_in(guest.vmid) {
+                if let Some(token) = connector_token(&root, &file) {
+                    wanted.insert(connector_id(guest.vmid, &unit), token);
+                }
+            }
+        }
+        self.connect(wanted).await;
+    }
+
+    /// Makes exactly these connectors run.
+    async fn connect(&self, wanted: BTreeMap<String, String>) {
+        let mut connected = self.connected.lock().await;
+        for (id, _) in connected.iter().filter(|(id, token)| wanted.get(*id) != Some(token)) {
+            self.cloudflare.disconnect(id);
+        }
+        connected.retain(|id, token| wanted.get(id) == Some(token));
+        for (id, token) in wanted {
+            if !connected.contains_key(&id) {
+                match self.cloudflare.connect(&token, &id) {
+                    Ok(()) => _ = connected.insert(id, token),
+                    Err(e) => tracing::warn!("cloudflared cannot connect: {e}"),
+                }
+            }
+        }
+    }
+
+    /// Writes everything down.
+    ///
+    /// # Errors
+    /// The first part that could not be kept.
+    pub async fn save(&self) -> Result<()> {
+        self.store.save(PROXMOX, &self.proxmox.snapshot())?;
+        self.store.save(CLOUDFLARE, &self.cloudflare.snapshot())?;
+        self.save_nft().await
+    }
+
+    pub(super) async fn save_nft(&self) -> Result<()> {
+        match &self.network {
+            Network::Namespaces { net, .. } => net.keep(&self.store).await,
+            Network::Simulated(simulated) => self.store.save(NFT, &simulated.nft()),
+        }
+    }
+
+    /// The namespaces, where there are any.
+    pub fn net(&self) -> Option<&Arc<Net>> {
+        match &self.network {
+            Network::Namespaces { net, .. } => Some(net),
+            Network::Simulated(_) => None,
+        }
+    }
+}
+
+/// What the simulated nft was when it was saved.
+///
+/// # Errors
+/// When the file cannot be understood.
+pub(super) fn saved_nft(store: &Store) -> Result<super::nft_simulated::NftSimulated> {
+    Ok(store.load(NFT)?.unwrap_or_default())
+}
+
+/// The token of a connector's unit, read from the file that it names, as cloudflared does.
+fn connector_token(root: &Path, unit: &UnitFile) -> Option<String> {
+    let command = unit.last("Service", "ExecStart")?;
+    if !program(command)?.ends_with("/cloudflared") {
+        return None;
+    }
+    let words: Vec<&str> = command.split_whitespace().map(|word| word.trim_matches('"')).collect();
+    let after = |flag: &str| {
+        let at = words.iter().position(|word| *word == flag || word.starts_with(&format!("{flag}=")))?;
+        words.get(at)?.split_once('=').map(|(_, value)| value).or(words.get(at + 1).copied())
+    };
+    let environment = unit.all("Service", "Environment").iter().flat_map(|line| line.split_whitespace());
+    let mut environment = environment.filter_map(|word| word.trim_matches('"').split_once('='));
+    let file =
+        after("--token-file").or_else(|| environment.find(|(key, _)| *key == "TUNNEL_TOKEN_FILE").map(|(_, v)| v))?;
+    // systemd's credentials directory stands for what LoadCredential= put there.
+    let file = match file.strip_prefix("${CREDENTIALS_DIRECTORY}/").or_else(|| file.strip_prefix("%d/")) {
+        Some(name) => {
+            let given = unit.all("Service", "LoadCredential").iter().filter_map(|line| line.split_once(':'));
+            given.into_iter().find(|(known, _)| *known == name).map(|(_, path)| path)?
+        }
+        None => file,
+    };
+    let text = fs::read_to_string(root.join(file.trim_start_matches('/'))).ok()?;
+    let token = text.trim();
+    (!token.is_empty()).then(|| token.to_owned())
+}
+
+/// A connector is the same one as long as its guest and unit are.
+fn connector_id(vmid: u32, unit: &str) -> String {
+    let sum: String =
+        Sha256::digest(format!("{vmid}/{unit}")).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-4{}-8{}-{}", &sum[..8], &sum[8..12], &sum[13..16], &sum[17..20], &sum[20..32])
+}
