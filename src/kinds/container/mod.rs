@@ -5,6 +5,8 @@ mod hostname;
 mod reach;
 mod spec;
 mod template;
+#[cfg(test)]
+mod tests;
 pub use address::{Address4, Address6};
 pub use hostname::Hostname;
 pub use reach::Reach;
