@@ -55,6 +55,32 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// `site=… declared=… uid=… serves=… deletion=…`: the spelling for places that hold a line of text.
+    pub fn to_words(&self) -> String {
+        let mut words = format!("site={}", self.site);
+        if let Some(declared) = &self.declared {
+            words += &format!(" declared={declared}");
+        }
+        words += &format!(" uid={}", self.uid);
+        if let Some(serves) = &self.serves {
+            words += &format!(" serves={serves}");
+        }
+        words + &format!(" deletion={}", self.deletion)
+    }
+
+    /// Reads [`Self::to_words`], in any order and among other words. `None` without a site or a uid.
+    pub fn from_words(text: &str) -> Option<Self> {
+        let word = |name: &str| text.split_whitespace().find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
+        Some(Self {
+            site: word("site")?.to_owned(),
+            uid: word("uid")?.parse().ok()?,
+            serves: word("serves").and_then(|uid| uid.parse().ok()),
+            // A policy that a later version invents is not one that allows a deletion.
+            deletion: word("deletion").and_then(|d| d.parse().ok()).unwrap_or(Deletion::Retain),
+            declared: word("declared").and_then(|d| d.parse().ok()),
+        })
+    }
+
     /// Whether both marks name the same owner; policy and names may have changed since.
     pub fn same_owner(&self, other: &Mark) -> bool {
         self.site == other.site && self.uid == other.uid

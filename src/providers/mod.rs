@@ -8,6 +8,8 @@ pub mod sandbox_connection;
 pub mod secrets;
 pub mod traefik;
 
+use crate::model::{Answer, Class, Failure};
+
 /// The systems that one site reaches. What it does not declare, or what cannot be connected to by configuration, is
 /// `None`; a driver that finds `None` answers `Unavailable`, never an empty inventory.
 #[derive(Default)]
@@ -16,4 +18,16 @@ pub struct Providers {
     /// The node, and through it the insides of its guests.
     pub host: Option<host::Host>,
     pub secrets: secrets::Secrets,
+    pub cloudflare: Option<cloudflare::Cloudflare>,
+}
+
+impl Providers {
+    /// The client of Cloudflare, or why there is none.
+    ///
+    /// # Errors
+    /// `Unreachable` when the site declares no usable access to it.
+    pub fn cloudflare(&self) -> Answer<&cloudflare::Cloudflare> {
+        let why = "this site declares no usable access to it";
+        self.cloudflare.as_ref().ok_or_else(|| Failure::new(Class::Unreachable, "reach Cloudflare", why))
+    }
 }

@@ -6,6 +6,7 @@
 mod driver;
 mod erased;
 pub mod guest;
+pub mod guest_unit;
 mod perform;
 mod world;
 

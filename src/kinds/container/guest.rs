@@ -2,7 +2,7 @@
 use super::{Address4, Address6, Container, NetworkDevice, RestartPolicy, State, TemplateSource};
 use crate::{
     kinds::declared::{Declarations, Declared},
-    model::{Found, Note, Observation, Observed, Ready, Resource, Vmid, Wanted, Wants},
+    model::{Found, Name, Note, Observation, Observed, Ready, Resource, Vmid, Wanted, Wants},
     providers::proxmox::network::Interface,
     resources::{
         World,
@@ -112,12 +112,19 @@ fn desired(
         tags: spec.tags.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
         ssh_keys: spec.ssh_keys.as_ref().map(|keys| keys.file.clone()),
         running: spec.state == State::Running,
+        units: has_units(declarations, &declared.meta.name),
         restarts: match spec.restart_policy {
             RestartPolicy::WhenNeeded => Restarts::WhenNeeded,
             // A window is refused when the manifests are checked.
             RestartPolicy::Never | RestartPolicy::Window(_) => Restarts::Never,
         },
     })
+}
+
+/// Whether something else of the site puts units into it.
+fn has_units(declarations: &Declarations, guest: &Name) -> bool {
+    declarations.sync_schedules.values().any(|s| s.spec.guest == *guest)
+        || declarations.tunnels.values().any(|t| t.spec.connector.guest == *guest)
 }
 
 fn interface(device: &NetworkDevice, bridge: String, mac: Option<String>) -> Interface {

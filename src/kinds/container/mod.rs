@@ -6,7 +6,7 @@ mod reach;
 mod spec;
 mod template;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub use address::{Address4, Address6};
 pub use hostname::Hostname;
 pub use reach::Reach;

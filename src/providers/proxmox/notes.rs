@@ -1,9 +1,11 @@
 //! The notes of a guest (`description`), and our stamp in them.
-use crate::model::{Deletion, Mark};
+use crate::model::Mark;
 use std::fmt::{self, Display};
 
 /// The tag that every guest of ours carries; guests are found by it.
 pub const TAG: &str = "trueup";
+/// The further tag of those in which units of ours are, or were: it is worth the time to look inside.
+pub const UNITS_TAG: &str = "trueup-units";
 const OPEN: &str = "<!-- trueup ";
 const CLOSE: &str = " -->";
 
@@ -20,30 +22,15 @@ pub struct Stamp {
 
 impl Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mark { site, uid, deletion, declared, .. } = &self.mark;
-        write!(f, "{OPEN}site={site}")?;
-        if let Some(declared) = declared {
-            write!(f, " declared={declared}")?;
-        }
-        write!(f, " uid={uid} vmid={} deletion={deletion}{CLOSE}", self.vmid)
+        write!(f, "{OPEN}{} vmid={}{CLOSE}", self.mark.to_words(), self.vmid)
     }
 }
 
 impl Stamp {
     fn parse(line: &str) -> Option<Self> {
         let inside = line.trim().strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
-        let field = |name: &str| inside.split_whitespace().find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
-        Some(Self {
-            mark: Mark {
-                site: field("site")?.to_owned(),
-                uid: field("uid")?.parse().ok()?,
-                serves: None,
-                // A policy that a later version invents is not one that allows a deletion.
-                deletion: field("deletion")?.parse().unwrap_or(Deletion::Retain),
-                declared: field("declared").and_then(|d| d.parse().ok()),
-            },
-            vmid: field("vmid")?.parse().ok()?,
-        })
+        let vmid = inside.split_whitespace().find_map(|word| word.strip_prefix("vmid="))?;
+        Some(Self { mark: Mark::from_words(inside)?, vmid: vmid.parse().ok()? })
     }
 }
 
@@ -69,7 +56,7 @@ pub fn stamped(notes: &str, stamp: &Stamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::DeclarationId;
+    use crate::model::{DeclarationId, Deletion};
 
     fn web() -> Stamp {
         let mark = Mark {
@@ -89,7 +76,7 @@ mod tests {
         # web
 
         100% `ü`
-        <!-- trueup site=dc-lk declared=Container/web uid=abcdefghijklmnop vmid=101 deletion=retain -->
+        <!-- trueup site=dc-lk declared=Container/web uid=abcdefghijklmnop deletion=retain vmid=101 -->
         ");
         assert_eq!(stamp(&format!("{notes}\n")), Some(web()), "with the newline that Proxmox adds");
         assert_eq!(prose(&notes), "# web\n\n100% `ü`");

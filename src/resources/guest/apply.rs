@@ -6,7 +6,7 @@ use crate::{
         Providers,
         proxmox::{
             Config, Parameters, Proxmox,
-            notes::{self, Stamp, TAG},
+            notes::{self, Stamp},
             tags,
         },
     },
@@ -30,14 +30,17 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
             }
             create(pve, node, vmid, act.mark, parameters).await
         }
-        (Change::Adopt, Some(live)) => {
-            let set = mark(live, act.mark, vmid, None);
+        (Change::Adopt { tags: own }, Some(live)) => {
+            let mut set = mark(live, act.mark, vmid);
+            let mut all = tags::parse(live.config.get("tags").unwrap_or_default());
+            all.extend(own.iter().cloned());
+            set.insert("tags".into(), tags::print(&all));
             write(pve, live, vmid, &set, &[]).await
         }
         (Change::Set { set, delete, mark: stale }, Some(live)) => {
             let mut set = set.clone();
             if *stale {
-                set = mark(live, act.mark, vmid, set.get("tags").map(String::as_str)).into_iter().chain(set).collect();
+                set.extend(mark(live, act.mark, vmid));
             }
             write(pve, live, vmid, &set, delete).await
         }
@@ -58,8 +61,6 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
 }
 
 async fn create(pve: &Proxmox, node: &str, vmid: u32, mark: &Mark, mut all: Parameters) -> Answer<()> {
-    let tags = tagged(all.get("tags").map_or("", String::as_str));
-    all.insert("tags".into(), tags);
     all.insert("description".into(), notes::stamped("", &Stamp { mark: mark.clone(), vmid }));
     match pve.create_lxc(node, vmid, &all).await {
         // Somebody was faster; perhaps an earlier try of ours whose reply was lost.
@@ -130,20 +131,10 @@ fn same(a: &Config, b: &Config) -> bool {
     of(a) == of(b)
 }
 
-/// Our tag and our stamp over what is there.
-fn mark(live: &Live, mark: &Mark, vmid: u32, tags: Option<&str>) -> Parameters {
+/// Our stamp in the notes that are there.
+fn mark(live: &Live, mark: &Mark, vmid: u32) -> Parameters {
     let stamp = Stamp { mark: mark.clone(), vmid };
-    [
-        ("tags".into(), tagged(tags.or(live.config.get("tags")).unwrap_or_default())),
-        ("description".into(), notes::stamped(live.notes(), &stamp)),
-    ]
-    .into()
-}
-
-fn tagged(text: &str) -> String {
-    let mut all = tags::parse(text);
-    all.insert(TAG.into());
-    tags::print(&all)
+    [("description".into(), notes::stamped(live.notes(), &stamp))].into()
 }
 
 fn is_of(config: &Config, mark: &Mark) -> bool {

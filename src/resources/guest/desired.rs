@@ -41,6 +41,8 @@ pub struct Desired {
     pub ssh_keys: Option<String>,
     pub running: bool,
     pub restarts: Restarts,
+    /// Units of ours are to be inside.
+    pub units: bool,
 }
 
 /// The root of the file tree.
@@ -123,8 +125,10 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ssh_keys: Option<String>,
     },
-    /// Writes the mark, and nothing else.
-    Adopt,
+    /// Writes the mark, and nothing else: the stamp, and these tags.
+    Adopt {
+        tags: Vec<String>,
+    },
     /// Grows a volume to so many bytes.
     Grow {
         disk: String,
@@ -154,7 +158,7 @@ impl Display for Change {
                 let of = |key: &str| parameters.get(key).map_or("", String::as_str);
                 write!(f, "{} on {node} from {}", of("hostname"), of("ostemplate"))
             }
-            Self::Adopt => f.write_str("mark as ours"),
+            Self::Adopt { .. } => f.write_str("mark as ours"),
             Self::Grow { disk, bytes } => {
                 write!(f, "grow {disk} to {}", crate::providers::proxmox::values::size(*bytes))
             }

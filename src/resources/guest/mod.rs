@@ -12,6 +12,7 @@ mod settings;
 mod tests;
 
 pub use desired::{Change, Desired, Disk, Live, MountPoint, Restarts, Startup};
+pub use observe::{client, prove_complete};
 
 use crate::{
     model::{Answer, Draft, Inventory, Observed, Resource, Sides, Vmid},

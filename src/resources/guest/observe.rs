@@ -14,6 +14,9 @@ use tokio::task::JoinSet;
 const SEES: (&str, &str) = ("VM.Audit", "/vms");
 
 /// The client, or why there is none.
+///
+/// # Errors
+/// `Unreachable` when the site has none.
 pub fn client(providers: &Providers) -> Answer<&Proxmox> {
     providers.proxmox.as_ref().ok_or_else(|| {
         Failure::new(Class::Unreachable, "reach Proxmox VE", "this site declares no usable access to it")
@@ -46,7 +49,11 @@ pub async fn look(providers: &Providers, scope: &Scope, keys: &[Vmid]) -> Answer
     read(pve, scope, guests).await
 }
 
-async fn prove_complete(pve: &Proxmox) -> Answer<()> {
+/// That no guest is hidden from the token.
+///
+/// # Errors
+/// `Denied`, with the privilege that is missing.
+pub async fn prove_complete(pve: &Proxmox) -> Answer<()> {
     let (privilege, path) = SEES;
     if pve.permissions().await?.proves(privilege, path) {
         return Ok(());

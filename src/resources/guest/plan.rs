@@ -11,7 +11,7 @@ pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
         Sides::OnlyDesired(desired) => create(desired),
         Sides::OnlyLive(_) => vec![Draft::new(Verb::Delete, Change::Destroy).disrupts(Disruption::Data)],
         Sides::Adopt { desired, live } => {
-            let mut drafts = vec![Draft::new(Verb::Adopt, Change::Adopt)];
+            let mut drafts = vec![Draft::new(Verb::Adopt, Change::Adopt { tags: settings::own(desired).collect() })];
             drafts.extend(update(desired, live, false, true));
             drafts
         }

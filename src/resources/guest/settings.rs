@@ -5,7 +5,7 @@ use crate::{
     model::{Field, Size},
     providers::proxmox::{
         network::Interface,
-        notes::TAG,
+        notes::{TAG, UNITS_TAG},
         property::Properties,
         tags,
         values::{bytes, is_true},
@@ -48,7 +48,9 @@ pub fn parameters(desired: &Desired) -> BTreeMap<String, String> {
     put("onboot", desired.start_on_boot.map(flag));
     put("startup", desired.startup.map(startup).filter(|s| !s.is_empty()));
     put("protection", desired.protection.map(flag));
-    put("tags", Some(tags::print(&desired.tags)).filter(|t| !t.is_empty()));
+    let mut all_tags = desired.tags.clone();
+    all_tags.extend(own(desired));
+    put("tags", Some(tags::print(&all_tags)));
     for (n, interface) in &desired.networks {
         put(&format!("net{n}"), Some(interface.over(None)));
     }
@@ -112,15 +114,20 @@ fn memory(desired: &Desired, live: &Live, out: &mut Differences) {
     }
 }
 
+/// Our own tags. They come with the mark.
+pub fn own(desired: &Desired) -> impl Iterator<Item = String> {
+    [TAG].into_iter().chain(desired.units.then_some(UNITS_TAG)).map(str::to_owned)
+}
+
 fn own_tags(desired: &Desired, live: &Live, marked: bool, out: &mut Differences) {
     let mut is = tags::parse(live.config.get("tags").unwrap_or_default());
     if marked {
-        is.insert(TAG.into());
+        is.extend(own(desired));
     }
     // Tags that others gave it stay.
     let mut wanted = is.clone();
     wanted.extend(tags::parse(&tags::print(&desired.tags)));
-    wanted.insert(TAG.into());
+    wanted.extend(own(desired));
     if is != wanted {
         out.fields.push(Field { name: "tags".into(), from: shown(&is), to: shown(&wanted) });
         out.set.insert("tags".into(), tags::print(&wanted));

@@ -50,6 +50,7 @@ fn web() -> Desired {
         ssh_keys: None,
         running: true,
         restarts: Restarts::WhenNeeded,
+        units: false,
     }
 }
 
@@ -132,7 +133,7 @@ fn a_new_guest_is_one_call_and_a_start() {
       "onboot": "1",
       "ostemplate": "local:vztmpl/debian-13.tar.zst",
       "rootfs": "local-zfs:8",
-      "tags": "Web",
+      "tags": "Web;trueup",
       "unprivileged": "1"
     }
     "#);

@@ -1,4 +1,7 @@
 //! From manifests to the plan of their guests.
+mod live;
+pub(in crate::kinds) mod world;
+
 use crate::{
     kinds::{RESOURCES, allocation, load},
     ledger::Lock,
@@ -71,7 +74,7 @@ fn everything_is_filled_in() {
           "rootfs": "local-lvm:8",
           "searchdomain": "acme.test",
           "startup": "order=2,up=30",
-          "tags": "bridge",
+          "tags": "bridge;trueup",
           "unprivileged": "1"
         }
       }
