@@ -48,7 +48,8 @@ async fn replay(recorded: &'static str) -> Server {
 
 #[tokio::test]
 async fn a_recorded_guest_lives_and_dies() {
-    let server = replay(include_str!("../../../tests/data/proxmox-9.2/one-guest-from-birth-to-death.jsonl")).await;
+    let server =
+        replay(include_str!("../../../tests/data/proxmox-9.2/baseline/one-guest-from-birth-to-death.jsonl")).await;
     let pve = client(&server);
     assert_eq!(pve.version().await.unwrap(), "9.2");
     assert_eq!(pve.guests().await.unwrap(), []);
@@ -85,7 +86,7 @@ async fn a_recorded_guest_lives_and_dies() {
 
 #[tokio::test]
 async fn a_recorded_refusal_that_was_half_applied_is_seen_by_the_next_read() {
-    let server = replay(include_str!("../../../tests/data/proxmox-9.2/refused-halfway.jsonl")).await;
+    let server = replay(include_str!("../../../tests/data/proxmox-9.2/lxc-config/refused-halfway.jsonl")).await;
     let pve = client(&server);
     let set = BTreeMap::from([("net0".into(), "name=eth0,bridge=vmbr9".into())]);
     let failed = pve.update_lxc("pve1", 101, &set, &[], &[], "x").await.unwrap_err();
