@@ -1,5 +1,5 @@
 //! How what serves a guest finds it: its id, its identity, its addresses.
-use super::{Address4, Address6, Container};
+use super::{Address4, Address6, Container, State};
 use crate::{
     kinds::declared::{Declarations, Declared},
     model::{Name, ObjectId, Resource, Uid, Vmid},
@@ -56,13 +56,14 @@ impl Reach<'_> {
         })
     }
 
-    /// Whether it is there, ours, settled, and runs.
-    pub fn runs(&self) -> bool {
-        self.live.is_some_and(|live| live.running)
-    }
-
     /// Whether it is there, ours and settled.
     pub fn is_there(&self) -> bool {
         self.live.is_some()
+    }
+
+    /// Whether one can look and write inside once the steps before are done: it runs and is to run, or is to be made. One
+    /// that is to be started first is looked into when it runs.
+    pub fn can_be_entered(&self) -> bool {
+        self.declared.spec.state == State::Running && self.live.is_none_or(|live| live.running)
     }
 }

@@ -88,8 +88,7 @@ async fn what_is_inside_a_stopped_guest_waits() {
     let changed = nightly("").replace("02:00", "03:30");
     insta::assert_snapshot!(site.converge(&declared(&(stopped.clone() + &changed))).await.join("\n"), @"
     ~ guest/100 shut down
-    ~ guest-unit/100/trueup-schedule-nightly write trueup-schedule-nightly.timer; activate trueup-schedule-nightly.timer
-        conflict: could not update guest-unit/100/trueup-schedule-nightly: expected our object as it was planned from, but nothing is there; plan again; if it stays, see what else writes to it
+    later guest-unit/100/trueup-schedule-nightly timer 03:30 (after guest/100)
     later guest-unit/100/trueup-schedule-nightly timer 03:30 (after guest/100)
     ");
     insta::assert_snapshot!(site.converge(&declared(&(guest + &changed))).await.join("\n"), @"

@@ -37,8 +37,7 @@ pub fn timer(declarations: &Declarations, _: &Observed<GuestUnit>, earlier: &Wor
         let Some(guest) = declarations.reach(&declared.spec.guest, earlier) else { continue };
         let Some(mark) = declarations.mark(declared, Some(guest.uid.clone())) else { continue };
         let key = UnitKey { vmid: guest.vmid, stem: stem(&declared.meta.name) };
-        // What is inside a guest is seen and changed only while it runs; one that is to be made will.
-        if guest.is_there() && !guest.runs() {
+        if !guest.can_be_entered() {
             let sketch = format!("timer {}", declared.spec.schedule);
             wants.add(key, Wanted::Waiting(Waiting { declared: declared.id(), on: guest.id(), sketch }));
             continue;

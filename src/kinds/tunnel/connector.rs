@@ -34,7 +34,7 @@ pub fn connector(declarations: &Declarations, _: &Observed<GuestUnit>, earlier: 
         };
         let key = UnitKey { vmid: guest.vmid, stem: stem(&declared.meta.name) };
         let waiting = |on, sketch: &str| Wanted::Waiting(Waiting { declared: declared.id(), on, sketch: sketch.into() });
-        if guest.is_there() && !guest.runs() {
+        if !guest.can_be_entered() {
             wants.add(key, waiting(guest.id(), "connector"));
             continue;
         }

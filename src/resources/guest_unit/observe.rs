@@ -60,6 +60,7 @@ async fn inside(providers: &Providers, scope: &Scope, keys: Option<&[UnitKey]>) 
         Some(asked) => asked.contains(&guest.vmid),
         None => wanted.contains(&guest.vmid) || guest.tags.contains(notes::UNITS_TAG),
     };
+    let acting = keys.is_some();
     let (mut looking, slots) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
     for guest in guests.into_iter().filter(|g| g.kind == GuestType::Lxc && of_interest(g)) {
         let Ok(vmid) = Vmid::try_from(guest.vmid) else { continue };
@@ -73,7 +74,7 @@ async fn inside(providers: &Providers, scope: &Scope, keys: Option<&[UnitKey]>) 
         let slots = slots.clone();
         looking.spawn(async move {
             let _slot = slots.acquire().await;
-            let found = eye.look(&guest).await;
+            let found = eye.look(&guest, acting).await;
             (eye, found)
         });
     }
@@ -110,9 +111,9 @@ struct Eye {
 }
 
 impl Eye {
-    async fn look(&self, guest: &proxmox::Guest) -> Answer<Inventory<GuestUnit>> {
+    async fn look(&self, guest: &proxmox::Guest, acting: bool) -> Answer<Inventory<GuestUnit>> {
         if self.pve.power_of(guest).await? != Power::Running {
-            return Ok(BTreeMap::new());
+            return if acting { Err(self.does_not_run()) } else { Ok(BTreeMap::new()) };
         }
         // Only guests of ours: a clone carries tags and units of its origin, and is its maker's affair.
         let config = self.pve.lxc_config(&guest.node, guest.vmid).await?;
@@ -147,6 +148,13 @@ impl Eye {
             inventory.insert(key, found);
         }
         Ok(inventory)
+    }
+
+    /// What it holds is not proven absent: it cannot be seen.
+    fn does_not_run(&self) -> Failure {
+        let attempted = format!("look inside guest {}", self.vmid);
+        Failure::new(Class::Unreachable, attempted, "it does not run")
+            .hint("its units are looked at when it runs again")
     }
 
     async fn unit(
