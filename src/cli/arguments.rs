@@ -1,5 +1,8 @@
 //! What can be typed.
-use super::{completions::Completions, man::Man, schema::Schema};
+use super::{
+    check::Check, completions::Completions, lock::Lock, man::Man, reconcile::Reconcile, sandbox::Sandbox,
+    schema::Schema, status::Status,
+};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// The exit codes, as every command that makes or applies a plan explains them.
@@ -30,10 +33,18 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
+    Check(Check),
+    Reconcile(Reconcile),
+    Status(Status),
+    Lock(Lock),
     Schema(Schema),
+    Sandbox(Sandbox),
     Completions(Completions),
     #[command(hide = true)]
     Man(Man),
+    /// The other side of a fetch: libgit2 cannot be stopped, a process can
+    #[command(hide = true)]
+    InternalFetch,
 }
 
 /// How results are written to standard output.

@@ -2,17 +2,34 @@
 //!
 //! What people read goes to standard output; progress and warnings to standard error. Exit codes are those of
 //! [`crate::report::Exit`], and 70 after a defect in this program.
+mod access;
 mod arguments;
+mod check;
 mod completions;
 mod defect;
+mod interrupt;
 mod lines;
+mod loaded;
+mod lock;
 mod logging;
 mod man;
+mod origin;
+mod past;
+mod prepare;
+mod progress;
+mod reach;
+mod reconcile;
+mod sandbox;
 mod schema;
 mod screen;
+mod settle;
+mod shown;
+mod status;
 mod trouble;
+mod without;
 
 use crate::report::Exit;
+use anyhow::Context;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use screen::Screen;
@@ -32,6 +49,9 @@ pub fn main() -> ExitCode {
         };
         logging::start();
         let screen = Screen::default();
+        if let Command::InternalFetch = arguments.command {
+            return crate::source::internal_fetch();
+        }
         match run(arguments.command, &screen) {
             Ok(exit) => exit.into(),
             Err(error) => {
@@ -44,8 +64,19 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, screen: &Screen) -> anyhow::Result<Exit> {
     match command {
+        Command::Check(check) => check.run(screen),
+        Command::Reconcile(reconcile) => reconcile.run(screen),
+        Command::Status(status) => status.run(screen),
+        Command::Lock(lock) => lock.run(screen),
         Command::Schema(schema) => schema.run(screen),
         Command::Completions(completions) => completions.run(screen),
         Command::Man(man) => man.run(screen),
+        Command::Sandbox(sandbox) => sandbox.run(screen),
+        Command::InternalFetch => Ok(Exit::Nothing),
     }
+}
+
+/// What runs the waiting: commands that never leave this machine do without.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")
 }

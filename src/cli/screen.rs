@@ -35,10 +35,10 @@ impl Screen {
         });
     }
 
-    /// Writes a line to standard error.
+    /// Writes a line to standard error, or several.
     pub fn warn(&self, line: &str) {
         // When even standard error cannot be written to, there is nobody left to tell.
-        self.aside(|| _ = writeln!(anstream::stderr().lock(), "{}", line.trim_end()));
+        self.aside(|| _ = writeln!(anstream::stderr().lock(), "{line}"));
     }
 
     /// The columns of the terminal; 100 where there is none.

@@ -5,7 +5,7 @@ use serde::Serialize;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
-    r#type: &'static str,
+    event: &'static str,
     severity: Severity,
     code: &'a str,
     message: &'a str,
@@ -43,11 +43,11 @@ fn stretch(spot: &Spot) -> Stretch<'_> {
 }
 
 impl Diagnostic {
-    /// As one JSON object without line breaks: `type` is `diagnostic`; `file`, `line`, `column`, `endLine`, `endColumn` say where.
+    /// As one JSON object without line breaks: `event` is `diagnostic`; `file`, `line`, `column`, `endLine`, `endColumn` say where.
     pub fn to_json(&self) -> serde_json::Value {
         let others = self.others.iter().map(|(spot, label)| Other { stretch: stretch(spot), label });
         let line = Line {
-            r#type: "diagnostic",
+            event: "diagnostic",
             severity: self.severity,
             code: self.code,
             message: &self.message,

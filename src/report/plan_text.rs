@@ -159,11 +159,10 @@ pub(super) fn totals(plan: &Plan<Change>) -> String {
             Verb::Restart => Verb::Update,
             verb => verb,
         };
-        // An object is counted once, by the worst that happens to it; an adoption with further changes is an adoption.
-        objects.entry(&step.id.object).and_modify(|worst| *worst = (*worst).max(verb)).or_insert(verb);
-        if step.id.nth == 0 && matches!(step.verb, Verb::Create | Verb::Adopt) {
-            objects.insert(&step.id.object, step.verb);
-        }
+        // An object is counted once: what is made or adopted as that, whatever else is done to it; else by the worst.
+        let made = |verb: Verb| matches!(verb, Verb::Create | Verb::Adopt);
+        let first = |known: &mut Verb| *known = if made(*known) { *known } else { (*known).max(verb) };
+        objects.entry(&step.id.object).and_modify(first).or_insert(verb);
     }
     let of = |verb: Verb| objects.values().filter(|v| **v == verb).count();
     let unchanged: usize = plan.unchanged.values().sum();

@@ -99,3 +99,13 @@ fn nothing_to_do_is_said_once() {
     let view = View { plan: &plan, withheld: &[], refusal: None, why: &BTreeMap::new() };
     assert_eq!(plain(&plan_text(&view)), "No changes; 3 unchanged.\n");
 }
+
+#[test]
+fn what_is_made_and_then_started_is_counted_as_made() {
+    let made = step(object("guest", "101"), Verb::Create, "Container/web", "web");
+    let mut started = step(object("guest", "101"), Verb::Update, "Container/web", "start");
+    started.id.nth = 1;
+    let plan = Plan { steps: vec![made, started], ..Plan::default() };
+    let text = plan_text(&View { plan: &plan, withheld: &[], refusal: None, why: &BTreeMap::new() });
+    assert!(plain(&text).ends_with("Plan: 1 to create.\n"), "{text}");
+}

@@ -7,6 +7,7 @@ mod choose;
 mod clashes;
 mod fill;
 mod guests;
+mod world;
 
 pub use carried::{Carried, CarriedGuest};
 pub use fill::fill;
