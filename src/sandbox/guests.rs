@@ -66,22 +66,27 @@ impl Street {
         for house in gone.values() {
             house.task.abort();
         }
-        let line = |verb: &str, a: &IpNet| {
-            let six = if verb == "add" && a.addr().is_ipv6() { " nodad" } else { "" };
-            format!("addr {verb} {a} dev eth0 noprefixroute{six}")
-        };
-        let without = |verb, a: &IpNet| line(verb, a).replace(" noprefixroute", "");
-        self.net.guests.ip(gone.values().map(|h| without("del", &h.address)).collect()).await?;
+        let lines = gone.values().map(|house| format!("addr del {} dev eth0", house.address));
+        self.net.guests.ip(lines.collect()).await?;
         let new: Vec<_> = wanted.values().filter(|(_, a)| !up.contains_key(&a.addr())).copied().collect();
-        self.net.guests.ip(new.iter().map(|(_, a)| line("add", a)).collect()).await?;
         for (guest, address) in new {
-            let tls = TlsAcceptor::from(authority::server_of(&certificate(guest)?)?);
-            let of = guest.clone();
-            let bound = self.net.guests.run(async move { bind(&of, address.addr(), tls).await }).await??;
-            let task = self.net.guests.spawn(async move { _ = bound.join_all().await });
-            up.insert(address.addr(), House { of: guest.clone(), address, task });
+            // One guest that cannot be reached does not keep the others from it.
+            match self.open(guest, address).await {
+                Ok(house) => _ = up.insert(address.addr(), house),
+                Err(e) => tracing::error!("guest {} does not answer at {address}: {e:#}", guest.vmid),
+            }
         }
         Ok(())
+    }
+
+    async fn open(&self, guest: &Inhabitant, address: IpNet) -> Result<House> {
+        let six = if address.addr().is_ipv6() { " nodad" } else { "" };
+        self.net.guests.ip(vec![format!("addr replace {address} dev eth0 noprefixroute{six}")]).await?;
+        let tls = TlsAcceptor::from(authority::server_of(&certificate(guest)?)?);
+        let of = guest.clone();
+        let bound = self.net.guests.run(async move { bind(&of, address.addr(), tls).await }).await??;
+        let task = self.net.guests.spawn(async move { _ = bound.join_all().await });
+        Ok(House { of: guest.clone(), address, task })
     }
 }
 

@@ -256,8 +256,8 @@ async fn fronts(site: &Arc<Site>, options: &Options) -> Result<(Connection, Vec<
         proxmox: https(proxmox.address, token("proxmox", site.seed.proxmox_token())?),
         cloudflare: https(cloudflare.address, token("cloudflare", site.seed.cloudflare_token())?),
         traefik: Http { url: format!("http://{}", traefik.address) },
-        host_socket: site.store.path("host.sock"),
-        control_socket: site.store.path("control.sock"),
+        host_socket: site.store.socket("host.sock"),
+        control_socket: site.store.socket("control.sock"),
         namespaces: site.net().map(|net| net.namespaces()),
         pid: std::process::id(),
     };

@@ -51,6 +51,15 @@ impl Store {
         self.directory.join(name)
     }
 
+    /// Where a Unix socket may lie: here, or among temporary files where this path is too long for the kernel (108 bytes).
+    pub fn socket(&self, name: &str) -> PathBuf {
+        let own = self.path(name);
+        if own.as_os_str().len() < 108 {
+            return own;
+        }
+        std::env::temp_dir().join(format!("trueup-{}-{name}", std::process::id()))
+    }
+
     /// Reads `NAME.json`, or `None` when it was never written.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ impl Site {
             let guest = guests.guests().into_iter().find(|g| g.vmid == vmid);
             guest.map_or(Presence::Absent, |g| if g.running { Presence::Running } else { Presence::Stopped })
         });
-        let node = Node::new("pve1".into(), store.directory().into(), Arc::new(Bare), look_up, Box::new(|| ()));
+        let node = Node::new("pve1".into(), store.directory().into(), Arc::new(Bare), look_up, Box::new(|_| ()));
         node.furnish().unwrap();
         let node = Arc::new(node);
         let socket = directory.path().join("host.sock");
