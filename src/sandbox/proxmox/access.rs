@@ -1,6 +1,7 @@
 //! Who asks, and what they may: tokens, roles along the path, and the `permissions` of the facts.
 use super::{
     facts::Release,
+    formats,
     refusal::{Refusal, Result},
     roles,
     schema::{Raw, split_list, text},
@@ -221,8 +222,13 @@ impl State {
                     return Err(Refusal::denied(""));
                 }
                 let path = fill(check.get(1).and_then(Value::as_str).unwrap_or_default(), given);
+                // A path with characters that no path has is none.
+                let odd = |b: u8| !(b.is_ascii_alphanumeric() || b"/-_.@:!".contains(&b));
                 let needed: Vec<&str> =
                     check.get(2).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+                if path.bytes().any(odd) {
+                    return Err(Refusal::denied(format!(", {}", needed.join("|"))));
+                }
                 match option("any").is_some_and(|v| v.as_i64() == Some(1)) {
                     true => self.demand_any(who, &path, &needed),
                     false => self.demand(who, &path, &needed),
@@ -233,6 +239,9 @@ impl State {
             }
             "userid-param" => {
                 let user = param("userid").unwrap_or_default();
+                if formats::check("pve-userid", &user).is_err() {
+                    return Err(Refusal::die(format!("value '{user}' does not look like a valid user name")));
+                }
                 match check.get(1).and_then(Value::as_str) {
                     Some("self") => {
                         self.user_exists(&user)?;
@@ -286,11 +295,14 @@ impl State {
         if self.access.users.contains_key(user) {
             return Ok(());
         }
-        Err(Refusal::denied(format!("no such user ('{user}')")))
+        Err(Refusal::die(format!("no such user ('{user}')")))
     }
 
     /// Who may change what others may at a path.
-    fn may_modify(&self, who: &Who, path: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// 403.
+    pub fn may_modify(&self, who: &Who, path: &str) -> Result<()> {
         let enough: &[&str] = match path.split('/').nth(1) {
             Some("storage") => &["Permissions.Modify", "Datastore.Allocate"],
             Some("vms") => &["Permissions.Modify", "VM.Allocate"],

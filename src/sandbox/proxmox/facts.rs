@@ -223,9 +223,9 @@ impl Facts {
     /// # Errors
     /// 501 when nothing does.
     pub fn find(&self, verb: &str, path: &str) -> Result<Found<'_>, Refusal> {
-        let decode = |s: &str| percent_encoding::percent_decode_str(s).decode_utf8_lossy().into_owned();
-        let given: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
-        let decoded: Vec<String> = given.iter().map(|s| decode(s)).collect();
+        // It is decoded before it is split: an encoded slash separates like any other.
+        let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+        let decoded: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(str::to_string).collect();
         let mut best: Option<(&PathFacts, usize)> = None;
         for candidate in &self.paths {
             let Some(exact) = fits(&candidate.segments, &decoded) else { continue };

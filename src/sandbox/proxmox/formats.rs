@@ -31,8 +31,8 @@ fn one(format: &str, value: &str) -> Result<(), String> {
         "pve-roleid" => rule(is_name(v), &format!("role name '{v}' contains invalid characters")),
         "pve-poolid" => {
             let levels: Vec<&str> = v.split('/').collect();
-            let good = levels.iter().all(|l| is_name(l)) && levels.len() <= 3;
-            rule(good, &format!("pool name '{v}' contains invalid characters"))
+            rule(levels.len() <= 3, &format!("pool name '{v}' nested too deeply (max levels = 3)"))?;
+            rule(levels.iter().all(|l| is_name(l)), &format!("pool name '{v}' contains invalid characters"))
         }
         "pve-tokenid" => match v.split_once('!') {
             Some((name, token)) if is_realm(token) => user(name),
@@ -153,9 +153,9 @@ fn is_realm(v: &str) -> bool {
 
 /// Whether the address and prefix form a network of the wanted family. Leading zeros are refused, as in the real one.
 fn is_cidr(v: &str, six: Option<bool>) -> bool {
-    let Some((_, prefix)) = v.split_once('/') else { return false };
-    let Ok(net) = v.parse::<IpNet>() else { return false };
-    let is_six = matches!(net, IpNet::V6(_));
+    let Some((address, prefix)) = v.split_once('/') else { return false };
+    let (Ok(address), Ok(_)) = (address.parse::<IpAddr>(), v.parse::<IpNet>()) else { return false };
+    let is_six = address.is_ipv6();
     prefix.len() <= 3 && (prefix.len() == 1 || !prefix.starts_with('0')) && six.is_none_or(|s| s == is_six)
 }
 

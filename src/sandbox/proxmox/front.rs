@@ -185,6 +185,10 @@ fn split<'a>(mut text: &'a [u8], mark: &[u8]) -> Vec<&'a [u8]> {
 pub fn run(world: &mut World, accepted: &Accepted) -> Result<Answer> {
     let Accepted { verb, path, who, given, upload, .. } = accepted;
     let facts = world.facts.clone();
+    if verb == "GET" && path.trim_matches('/').is_empty() {
+        let names = ["version", "cluster", "nodes", "storage", "access", "pools"];
+        return Ok(Value::Array(names.iter().map(|n| json!({"subdir": n})).collect()).into());
+    }
     let found = facts.find(verb, path)?;
     let mut given = given.clone();
     for (name, value) in &found.uri {
@@ -196,7 +200,7 @@ pub fn run(world: &mut World, accepted: &Accepted) -> Result<Answer> {
     }
     if who.token.is_some() && found.method.allowtoken == 0 {
         let uri = format!("/{}", path.trim_matches('/'));
-        return Err(Refusal::denied(format!("URI '{uri}' not available with API token, need proper ticket.")));
+        return Err(Refusal::denied(format!("URI '{uri}' not available with API token, need proper ticket.\n")));
     }
     world.state.permit(who, found.method.permissions.as_ref(), &given)?;
     if found.method.proxyto.as_deref() == Some("node") {

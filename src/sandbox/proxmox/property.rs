@@ -53,10 +53,10 @@ pub fn take_apart(format: &BTreeMap<String, Schema>, value: &str) -> Result<Prop
                 }
                 let (mut key, mut schema) = (key.to_string(), format.get(key));
                 if let Some(alias) = schema.and_then(|s| s.alias.clone()) {
-                    if let Some(remembered) = schema.and_then(|s| s.key_alias.clone()) {
-                        if found.insert(remembered.clone(), key).is_some() {
-                            return Err(format!("key alias '{remembered}' is already defined\n"));
-                        }
+                    if let Some(remembered) = schema.and_then(|s| s.key_alias.clone())
+                        && found.insert(remembered.clone(), key).is_some()
+                    {
+                        return Err(format!("key alias '{remembered}' is already defined\n"));
                     }
                     schema = format.get(&alias);
                     key = alias;

@@ -36,10 +36,9 @@ pub fn verify(object: &Object, raw: Raw) -> Result<Args> {
                 if !object.properties.contains_key(name) {
                     check(Some(value), schema, name, &mut errors);
                 }
-                if let Some(needed) = schema.requires.as_ref().and_then(Value::as_str) {
-                    if !raw.contains_key(needed) {
-                        add(&mut errors, needed, format!("missing property - '{name}' requires this property"));
-                    }
+                let needed = schema.requires.as_ref().and_then(Value::as_str);
+                if let Some(needed) = needed.filter(|n| !raw.contains_key(*n)) {
+                    add(&mut errors, needed, format!("missing property - '{name}' requires this property"));
                 }
             }
             None if open => {}
@@ -180,10 +179,8 @@ pub fn is_integer(value: &str) -> bool {
 }
 
 pub fn is_number(value: &str) -> bool {
-    let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    number(whole) && number(fraction)
+    // `.5` and `1e0` are numbers, ` 1` and `inf` are not.
+    value.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b)) && value.parse::<f64>().is_ok()
 }
 
 /// A list in text: separated by commas, semicolons or blanks, or by NUL when it came as an array.

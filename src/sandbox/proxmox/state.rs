@@ -14,6 +14,9 @@ pub struct State {
     pub nodes: BTreeMap<String, Node>,
     pub storages: BTreeMap<String, Storage>,
     pub guests: BTreeMap<u32, Guest>,
+    /// Firewall files by number: there may be one without a guest.
+    #[serde(default)]
+    pub firewalls: BTreeMap<u32, Firewall>,
     pub pools: BTreeMap<String, Pool>,
     pub access: Access,
     /// `datacenter.cfg`.
@@ -95,6 +98,9 @@ pub struct Volume {
     pub notes: Option<String>,
     #[serde(default)]
     pub protected: bool,
+    /// Whether its file system has blocks of one KiB instead of four.
+    #[serde(default)]
+    pub small_blocks: bool,
 }
 
 /// What a guest is.
@@ -149,12 +155,9 @@ pub struct Guest {
     /// Interfaces (`net0`) that are gone from the running guest although its config names them.
     #[serde(default)]
     pub unplugged: BTreeSet<String>,
-    /// Firewall options and rules, opaque to everything but the firewall's own calls.
-    #[serde(default)]
-    pub firewall: Firewall,
 }
 
-/// A guest's firewall file.
+/// A firewall file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Firewall {
     pub options: Conf,
@@ -263,7 +266,6 @@ impl Guest {
             running: None,
             leases: BTreeMap::new(),
             unplugged: BTreeSet::new(),
-            firewall: Firewall::default(),
         }
     }
 

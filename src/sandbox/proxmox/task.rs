@@ -59,7 +59,8 @@ pub enum Work {
     Reboot { vmid: u32 },
     Destroy { vmid: u32, force: bool, purge: bool, unreferenced: bool },
     Resize { vmid: u32, disk: String, size: u64 },
-    Clone(Box<Clone_>),
+    Clone(Box<Copy>),
+    Template { vmid: u32 },
     Snapshot { vmid: u32, name: String, description: Option<String> },
     Rollback { vmid: u32, name: String, start: bool },
     DeleteSnapshot { vmid: u32, name: String },
@@ -84,12 +85,13 @@ pub struct Create {
 
 /// A guest to be copied.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Clone_ {
+pub struct Copy {
     pub vmid: u32,
     pub newid: u32,
     pub full: bool,
     pub storage: Option<String>,
-    pub conf: Conf,
+    /// The mount points of the source.
+    pub disks: Conf,
     pub pool: Option<String>,
 }
 
@@ -199,8 +201,7 @@ impl World {
         self.state.tasks[index].holds = None;
         let upid = self.state.tasks[index].upid.clone();
         let mut log = std::mem::take(&mut self.state.tasks[index].log);
-        let who = self.state.tasks[index].who.clone();
-        let outcome = self.perform(work, &who, &mut log);
+        let outcome = self.perform(work, &mut log);
         let warnings = log.iter().filter(|l| l.starts_with("WARN: ")).count();
         let (last, exit) = match outcome {
             Err(refusal) => (format!("TASK ERROR: {}", refusal.text()), refusal.text()),
@@ -219,18 +220,16 @@ impl World {
     pub fn interrupt(&mut self, upid: &str) {
         let Some(index) = self.state.tasks.iter().position(|t| t.upid == upid && !t.is_over()) else { return };
         let work = self.state.tasks[index].work.take();
+        let mut log = Vec::new();
         let why = match &work {
-            Some(Work::Create(create)) => {
-                let vmid = create.vmid;
-                self.forget_guest(vmid);
-                format!("unable to create CT {vmid} - {} failed: received interrupt", super::api::lxc_create::UNPACK)
-            }
+            Some(Work::Create(create)) => super::api::lxc_create::interrupted(self, create, &mut log),
             _ => "received interrupt".to_string(),
         };
         let task = &mut self.state.tasks[index];
         task.work = None;
         task.holds = None;
         task.ends = self.now;
+        task.log.append(&mut log);
         task.log.push(format!("TASK ERROR: {why}"));
         task.exit = Some(why);
         self.touched = true;

@@ -53,13 +53,14 @@ impl Timing {
         }
         match kind {
             "vzcreate" | "vzrestore" => 2400,
-            "vzdestroy" | "qmdestroy" => 700,
+            "vzdestroy" | "qmdestroy" => 300,
             "vzstart" | "vzstop" | "qmstart" | "qmstop" => 1800,
             "vzshutdown" | "qmshutdown" => 2100,
             "vzreboot" | "qmreboot" => 4000,
             "vzclone" | "qmclone" => 3000,
             "resize" => 800,
             "qmcreate" => 600,
+            "vztemplate" | "qmtemplate" => 20,
             _ => 200,
         }
     }

@@ -83,6 +83,7 @@ impl World {
                 self.remove_disk_of(vmid, guest.kind, key, value);
             }
         }
+        self.state.firewalls.remove(&vmid);
         self.state.access.acl.retain(|e| e.path != format!("/vms/{vmid}"));
         for pool in self.state.pools.values_mut() {
             pool.vms.remove(&vmid);
@@ -94,12 +95,9 @@ impl World {
             return;
         }
         let volid = value.split(',').next().unwrap_or_default();
-        if let Some((storage, _)) = volid.split_once(':') {
-            if let Some(storage) = self.state.storages.get_mut(storage) {
-                if storage.volumes.get(volid).is_some_and(|v| v.vmid == Some(vmid)) {
-                    storage.volumes.remove(volid);
-                }
-            }
+        let storage = volid.split_once(':').and_then(|(s, _)| self.state.storages.get_mut(s));
+        if let Some(storage) = storage.filter(|s| s.volumes.get(volid).is_some_and(|v| v.vmid == Some(vmid))) {
+            storage.volumes.remove(volid);
         }
     }
 
@@ -134,9 +132,9 @@ impl World {
             Some(schema) => schema.is("integer") || schema.is("boolean"),
             None => matches!(key, "snaptime" | "template" | "unprivileged" | "running"),
         };
+        // Memory of a virtual machine is a property string, which prints as text; so does a number with a plus sign.
         match value.parse::<i64>() {
-            // Memory of a virtual machine is a property string, which prints as text.
-            Ok(number) if numeric => json!(number),
+            Ok(number) if numeric && !value.starts_with('+') => json!(number),
             _ => json!(value),
         }
     }
@@ -223,8 +221,8 @@ impl World {
     }
 
     /// Does what a task was started for.
-    pub fn perform(&mut self, work: Work, who: &str, log: &mut Vec<String>) -> Result<()> {
-        super::api::work::perform(self, work, who, log)
+    pub fn perform(&mut self, work: Work, log: &mut Vec<String>) -> Result<()> {
+        super::api::work::perform(self, work, log)
     }
 }
 

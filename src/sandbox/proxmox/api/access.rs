@@ -1,8 +1,10 @@
-//! `/access`: permissions, users, tokens, roles, the access control list.
+//! `/access`: permissions, the access control list, realms.
 use crate::sandbox::proxmox::{
     access::Who,
     call::{Answer, Call, Endpoint, on},
     refusal::{Refusal, Result},
+    schema::split_list,
+    state::{Entry, User, Whom},
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -11,6 +13,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/access/permissions", permissions),
     on("GET", "/access/ticket", |_| Ok(Value::Null.into())),
     on("GET", "/access/domains", domains),
+    on("GET", "/access/acl", list),
+    on("PUT", "/access/acl", update),
 ];
 
 fn domains(_: &mut Call<'_>) -> Result<Answer> {
@@ -34,11 +38,6 @@ fn permissions(call: &mut Call<'_>) -> Result<Answer> {
             if user != call.who.user || call.who.token.is_some() {
                 state.demand(&call.who, "/access", &["Sys.Audit"])?;
             }
-            let known =
-                state.access.users.get(user).is_some_and(|u| token.as_ref().is_none_or(|t| u.tokens.contains_key(t)));
-            if !known {
-                return Err(Refusal::die(format!("no such user ('{other}')")));
-            }
             Who { user: user.into(), token }
         }
     };
@@ -61,4 +60,101 @@ fn permissions(call: &mut Call<'_>) -> Result<Answer> {
         }
     }
     Ok(Value::Object(data).into())
+}
+
+/// A user by name.
+///
+/// # Errors
+/// 500.
+pub fn find_user<'a>(call: &'a Call<'_>, id: &str) -> Result<&'a User> {
+    call.world.state.access.users.get(id).ok_or_else(|| Refusal::die(format!("no such user ('{id}')")))
+}
+
+/// Demands that a user is there.
+///
+/// # Errors
+/// 500.
+pub fn user_exists(call: &Call<'_>, id: &str) -> Result<()> {
+    find_user(call, id).map(|_| ())
+}
+
+fn list(call: &mut Call<'_>) -> Result<Answer> {
+    let state = &call.world.state;
+    let all = state.may(&call.who, "/access", &["Sys.Audit"], false);
+    let visible = |e: &&Entry| all || state.may_modify(&call.who, &e.path).is_ok();
+    let rows = state.access.acl.iter().filter(visible).map(
+        |e| json!({"path": e.path, "type": e.whom, "ugid": e.id, "roleid": e.role, "propagate": u8::from(e.propagate)}),
+    );
+    Ok(Value::Array(rows.collect()).into())
+}
+
+/// `vms/101/` is `/vms/101`.
+fn normal(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+    format!("/{}", parts.join("/"))
+}
+
+fn is_known(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').skip(1).filter(|p| !p.is_empty()).collect();
+    match parts.as_slice() {
+        [] => true,
+        [one] => ["access", "mapping", "nodes", "pool", "sdn", "storage", "vms"].contains(one),
+        ["access", "groups" | "realm", ..] => parts.len() <= 3,
+        ["mapping", "dir" | "notifications" | "pci" | "usb" | "cpu", ..] => parts.len() <= 3,
+        ["nodes" | "storage", _] => true,
+        ["pool", ..] => parts.len() <= 4,
+        ["sdn", "controllers" | "dns" | "ipams" | "zones" | "fabrics", ..] => parts.len() <= 5,
+        ["vms", vmid] => vmid.parse::<u32>().is_ok_and(|v| v >= 100),
+        _ => false,
+    }
+}
+
+fn update(call: &mut Call<'_>) -> Result<Answer> {
+    let path = normal(call.arg("path").unwrap_or_default());
+    if !is_known(&path) {
+        return Err(Refusal::parameter("path", format!("invalid ACL path '{path}'")));
+    }
+    let named = |key: &str| split_list(call.arg(key).unwrap_or_default());
+    let whom = [(Whom::Group, "groups"), (Whom::User, "users"), (Whom::Token, "tokens")];
+    if whom.iter().all(|(_, key)| call.arg(key).is_none()) {
+        let why = "either 'users', 'groups' or 'tokens' is required.";
+        return Err(Refusal::parameters(whom.map(|(_, key)| (key.to_string(), why.to_string()))));
+    }
+    let failed = |why: String| Refusal::die(format!("ACL update failed: {why}"));
+    let (delete, propagate) = (call.flag("delete"), call.arg("propagate").is_none_or(|p| p == "1"));
+    let access = &call.world.state.access;
+    let mut entries = Vec::new();
+    for role in named("roles") {
+        if call.world.state.role(&role).is_none() {
+            return Err(failed(format!("role '{role}' does not exist")));
+        }
+        for (whom, key) in whom {
+            for id in named(key) {
+                let (user, token) = id.split_once('!').unwrap_or((&id, ""));
+                match whom {
+                    Whom::Group if !access.groups.contains_key(&id) => {
+                        return Err(failed(format!("group '{id}' does not exist")));
+                    }
+                    Whom::User if !access.users.contains_key(&id) => {
+                        return Err(failed(format!("user '{id}' does not exist")));
+                    }
+                    Whom::Token if !access.users.get(user).is_some_and(|u| u.tokens.contains_key(token)) => {
+                        return Err(failed(format!("no such token '{token}' for user '{user}'")));
+                    }
+                    _ => entries.push(Entry { path: path.clone(), whom, id, role: role.clone(), propagate }),
+                }
+            }
+        }
+    }
+    let acl = &mut call.world.state.access.acl;
+    let same = |a: &Entry, b: &Entry| (&a.path, a.whom, &a.id, &a.role) == (&b.path, b.whom, &b.id, &b.role);
+    for entry in entries {
+        acl.retain(|e| !same(e, &entry));
+        if !delete {
+            acl.push(entry);
+        }
+    }
+    acl.sort();
+    call.world.touched = true;
+    Ok(Value::Null.into())
 }

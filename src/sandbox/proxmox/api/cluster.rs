@@ -96,26 +96,32 @@ fn guests(call: &Call<'_>) -> Vec<Value> {
         if !state.may(&call.who, &format!("/vms/{vmid}"), &["VM.Audit"], false) {
             continue;
         }
-        let kind = guest.kind.word();
-        let mut row = json!({"id": format!("{kind}/{vmid}"), "vmid": vmid, "type": kind, "node": guest.node});
-        let more = match state.reported.get(vmid) {
-            None => json!({"status": "unknown"}),
-            Some(seen) => {
-                let maxdisk = if seen.running { seen.disk / 20 * 19 } else { seen.disk };
-                json!({
-                    "name": seen.name, "status": if seen.running { "running" } else { "stopped" },
-                    "template": u8::from(seen.template), "maxcpu": seen.cpus, "maxmem": seen.memory, "maxdisk": maxdisk,
-                    "uptime": seen.uptime, "cpu": 0, "mem": 0, "memhost": 0,
-                    "disk": if seen.running { 174247936 } else { 0 },
-                    "diskread": 0, "diskwrite": 0, "netin": 0, "netout": 0,
-                })
-            }
-        };
-        merge(&mut row, more);
+        let mut row = statistics(call, *vmid, guest);
         merge(&mut row, fresh(call, *vmid, guest));
         rows.push(row);
     }
     rows
+}
+
+/// A guest as pvestatd said last.
+pub fn statistics(call: &Call<'_>, vmid: u32, guest: &Guest) -> Value {
+    let kind = guest.kind.word();
+    let mut row = json!({"id": format!("{kind}/{vmid}"), "vmid": vmid, "type": kind, "node": guest.node});
+    let more = match call.world.state.reported.get(&vmid) {
+        None => json!({"status": "unknown"}),
+        Some(seen) => {
+            let maxdisk = if seen.running { seen.disk / 20 * 19 } else { seen.disk };
+            json!({
+                "name": seen.name, "status": if seen.running { "running" } else { "stopped" },
+                "template": u8::from(seen.template), "maxcpu": seen.cpus, "maxmem": seen.memory, "maxdisk": maxdisk,
+                "uptime": seen.uptime, "cpu": 0, "mem": 0, "memhost": 0,
+                "disk": if seen.running { 174247936 } else { 0 },
+                "diskread": 0, "diskwrite": 0, "netin": 0, "netout": 0,
+            })
+        }
+    };
+    merge(&mut row, more);
+    row
 }
 
 /// What is read from the config file itself.
@@ -168,7 +174,9 @@ fn options(call: &mut Call<'_>) -> Result<Answer> {
         data.entry("mac_prefix").or_insert(json!("BC:24:11"));
         data.entry("description").or_insert(json!(""));
     }
-    data.insert("allowed-tags".into(), json!([]));
+    let allowed = registered(state.options.get("registered-tags").map_or("", String::as_str));
+    let may = state.may(&call.who, "/", &["Sys.Modify"], false);
+    data.insert("allowed-tags".into(), if may { json!(allowed) } else { json!([]) });
     Ok(Value::Object(data).into())
 }
 
@@ -177,13 +185,26 @@ fn split(call: &Call<'_>, key: &str, value: &str) -> Value {
     use crate::sandbox::proxmox::facts::Format;
     let schema = call.world.facts.method("PUT", "/cluster/options").and_then(|m| m.parameters.property(key));
     match schema.and_then(|s| s.format.as_ref()) {
-        Some(Format::Properties(inner)) => match property::take_apart(inner, value) {
-            Ok(parts) => json!(parts),
+        Some(Format::Properties(inner)) if !matches!(key, "bwlimit") => match property::take_apart(inner, value) {
+            Ok(parts) => {
+                let typed = |k: &str, v: &String| match inner.get(k) {
+                    Some(s) if s.is("boolean") => v.parse::<i64>().map_or_else(|_| json!(v), |n| json!(n)),
+                    _ if k == "user-allow-list" => json!(v.split(';').collect::<Vec<_>>()),
+                    _ => json!(v),
+                };
+                Value::Object(parts.iter().map(|(k, v)| (k.clone(), typed(k, v))).collect())
+            }
             Err(_) => json!(value),
         },
-        _ if key == "registered-tags" => json!(split_list(value)),
+        _ if key == "registered-tags" => json!(registered(value)),
         _ => json!(value),
     }
+}
+
+fn registered(value: &str) -> Vec<String> {
+    let mut tags = split_list(value);
+    tags.sort();
+    tags
 }
 
 fn set_options(call: &mut Call<'_>) -> Result<Answer> {
@@ -196,10 +217,15 @@ fn set_options(call: &mut Call<'_>) -> Result<Answer> {
     }
     let args = std::mem::take(&mut call.args);
     let options = &mut call.world.state.options;
+    options.extend(args);
     for key in &delete {
         options.remove(key);
     }
-    options.extend(args);
+    match options.get("description").map(|d| d.trim_end_matches('\n').to_string()) {
+        Some(empty) if empty.is_empty() => options.remove("description"),
+        Some(notes) => options.insert("description".into(), format!("{notes}\n")),
+        None => None,
+    };
     call.world.touched = true;
     Ok(Value::Null.into())
 }

@@ -17,10 +17,14 @@ use serde_json::json;
 pub const ENDPOINTS: &[Endpoint] = &[on("POST", "/nodes/{node}/lxc", create)];
 
 /// The command that unpacks a template, as it stands in error texts.
-pub const UNPACK: &str = "command 'lxc-usernsexec -m u:0:100000:65536 -m g:0:100000:65536 -- tar xpf - --zstd --totals \
-     --one-file-system -p --sparse --numeric-owner --acls --xattrs '--xattrs-include=user.*' \
-     '--xattrs-include=security.capability' '--warning=no-file-ignored' '--warning=no-xattr-write' -C \
-     /var/lib/lxc/101/rootfs --skip-old-files --anchored --exclude './dev/*''";
+fn unpack_command(vmid: u32) -> String {
+    format!(
+        "command 'lxc-usernsexec -m u:0:100000:65536 -m g:0:100000:65536 -- tar xpf - --zstd --totals --one-file-system \
+         -p --sparse --numeric-owner --acls --xattrs '--xattrs-include=user.*' '--xattrs-include=security.capability' \
+         '--warning=no-file-ignored' '--warning=no-xattr-write' -C /var/lib/lxc/{vmid}/rootfs --skip-old-files --anchored \
+         --exclude './dev/*''"
+    )
+}
 
 /// Parameters of a create that never stand in the config.
 const NOT_CONFIG: &[&str] = &[
@@ -51,6 +55,17 @@ pub fn unused(world: &World, vmid: u32) -> Result<()> {
             Err(Refusal::die(format!("{title} {vmid} already exists on node '{node}'")))
         }
         None => Ok(()),
+    }
+}
+
+/// Demands that a storage is not switched off.
+///
+/// # Errors
+/// 500.
+pub fn enabled(world: &World, name: &str) -> Result<()> {
+    match storage::of(world, name)?.more.get("disable").is_some_and(|d| d == "1") {
+        true => Err(Refusal::die(format!("storage '{name}' is disabled"))),
+        false => Ok(()),
     }
 }
 
@@ -143,6 +158,7 @@ fn usable(call: &Call<'_>, key: &str, value: &str) -> Result<()> {
     }
     let name = volid.split_once(':').map_or(volid.as_str(), |(s, _)| s);
     let found = storage::of(call.world, name)?;
+    enabled(call.world, name)?;
     if !found.content.contains("rootdir") {
         return Err(Refusal::parameter("storage", format!("storage '{name}' does not support container directories")));
     }
@@ -153,7 +169,7 @@ fn usable(call: &Call<'_>, key: &str, value: &str) -> Result<()> {
 ///
 /// # Errors
 /// The text that the task ends with; the config and the volumes are gone again.
-pub fn perform(world: &mut World, create: Create, who: &str, log: &mut Vec<String>) -> Result<()> {
+pub fn perform(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()> {
     let vmid = create.vmid;
     let (pool, start) = (create.pool.clone(), create.start);
     if let Err(why) = build(world, create, log) {
@@ -166,11 +182,8 @@ pub fn perform(world: &mut World, create: Create, who: &str, log: &mut Vec<Strin
         pool.vms.insert(vmid);
     }
     if start {
-        // It is started by a task of its own, whose failure is not this one's.
-        let node = world.any(Kind::Lxc, vmid)?.node.clone();
-        let (user, token) = who.split_once('!').map_or((who, None), |(u, t)| (u, Some(t.to_string())));
-        let who = crate::sandbox::proxmox::access::Who { user: user.into(), token };
-        world.fork(&node, "vzstart", &vmid.to_string(), &who, Work::Start { vmid }, Some(vmid));
+        // Whether it starts is not this task's success or failure, nor in its log.
+        drop(super::lxc_power::perform_start(world, vmid, &mut Vec::new()));
     }
     Ok(())
 }
@@ -182,8 +195,9 @@ fn forget_volumes(world: &mut World, vmid: u32) {
     }
 }
 
-fn build(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()> {
-    let Create { vmid, mut conf, disks, template, .. } = create;
+/// Makes the volumes.
+fn begin(world: &mut World, create: &Create, log: &mut Vec<String>) -> Result<Conf> {
+    let (vmid, disks, mut conf) = (create.vmid, &create.disks, create.conf.clone());
     let empty = world.any(Kind::Lxc, vmid)?.clone();
     // The root first.
     let root = disks.iter().filter(|(k, _)| *k == "rootfs");
@@ -191,7 +205,25 @@ fn build(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()>
         let value = lxc_volume::allocate(world, vmid, &empty, key, value, log)?;
         conf.insert(key.clone(), value);
     }
-    unpack(world, &template, &conf, log)?;
+    Ok(conf)
+}
+
+/// What is left of a create that was interrupted while it unpacked: a log, and the text that the task ends with.
+pub fn interrupted(world: &mut World, create: &Create, log: &mut Vec<String>) -> String {
+    let vmid = create.vmid;
+    let begun = begin(world, create, log);
+    log.push(format!("extracting archive '{}'", storage::path(world, &create.template)));
+    world.forget_guest(vmid);
+    for (_, value) in begun.unwrap_or_default() {
+        drop(storage::remove(world, value.split(',').next().unwrap_or_default()));
+    }
+    format!("unable to create CT {vmid} - {} failed: received interrupt", unpack_command(vmid))
+}
+
+fn build(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()> {
+    let mut conf = begin(world, &create, log)?;
+    let Create { vmid, template, .. } = create;
+    unpack(world, vmid, &template, &conf, log)?;
     let file = template.rsplit('/').next().unwrap_or_default();
     let unmanaged = conf.get("ostype").is_some_and(|o| o == "unmanaged");
     if !unmanaged {
@@ -228,7 +260,9 @@ fn build(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()>
 
 /// The warning that a recent systemd without nesting gets; the task then ends with `WARNINGS: 1`.
 pub fn nesting_hint(conf: &Conf, log: &mut Vec<String>) {
-    let nested = conf.get("features").is_some_and(|f| f.split(',').any(|p| p == "nesting=1"));
+    let is_on =
+        |part: &str| part.strip_prefix("nesting=").and_then(crate::sandbox::proxmox::property::boolean) == Some(true);
+    let nested = conf.get("features").is_some_and(|f| f.split(',').any(is_on));
     let systemd =
         conf.get("ostype").is_some_and(|o| !matches!(o.as_str(), "alpine" | "devuan" | "gentoo" | "unmanaged"));
     if systemd && !nested {
@@ -242,7 +276,7 @@ fn detect(file: &str) -> &'static str {
     KNOWN.iter().find(|k| file.starts_with(*k)).unwrap_or(&"debian")
 }
 
-fn unpack(world: &World, template: &str, conf: &Conf, log: &mut Vec<String>) -> Result<()> {
+fn unpack(world: &World, vmid: u32, template: &str, conf: &Conf, log: &mut Vec<String>) -> Result<()> {
     let volume = storage::volume(world, template)?;
     log.push(format!("extracting archive '{}'", storage::path(world, template)));
     // A compressed Debian template grows by this much.
@@ -250,8 +284,8 @@ fn unpack(world: &World, template: &str, conf: &Conf, log: &mut Vec<String>) -> 
     let root = conf.get("rootfs").map(String::as_str).unwrap_or_default();
     let space = crate::sandbox::proxmox::world::size_in(root).unwrap_or(u64::MAX);
     if space != 0 && space < size {
-        return Err(Refusal::die(format!("{UNPACK} failed: exit code 2")));
+        return Err(Refusal::die(format!("{} failed: exit code 2", unpack_command(vmid))));
     }
-    log.push(format!("Total bytes read: {size} ({}MiB, 190MiB/s)", (size + (1 << 19)) >> 20));
+    log.push(format!("Total bytes read: {size} ({}MiB, 190MiB/s)", size.div_ceil(1 << 20)));
     Ok(())
 }

@@ -169,7 +169,7 @@ pub fn apply(world: &mut World, vmid: u32, guest: &mut Guest) -> Errors {
         errors.insert(key.into(), format!("unable to apply pending change {key} : {}\n", why.text()));
     };
     for (key, _) in pending_deletes(guest) {
-        match discard(world, vmid, guest, &key, true) {
+        match discard(world, guest, &key, true) {
             Ok(()) => {
                 guest.conf.remove(&key);
                 forget_delete(guest, &key);
@@ -212,7 +212,7 @@ fn add_unused(guest: &mut Guest, volid: String) {
 }
 
 /// What deleting a key does beside deleting it.
-fn discard(world: &mut World, vmid: u32, guest: &mut Guest, key: &str, stopped: bool) -> Result<()> {
+fn discard(world: &mut World, guest: &mut Guest, key: &str, stopped: bool) -> Result<()> {
     let Some(value) = guest.conf.get(key).cloned() else { return Ok(()) };
     if is_numbered(key, "mp") && stopped {
         let parts = parse(world, key, &value);
@@ -221,7 +221,7 @@ fn discard(world: &mut World, vmid: u32, guest: &mut Guest, key: &str, stopped: 
             add_unused(guest, volid);
         }
     } else if is_numbered(key, "unused") && !in_use(guest, key, &value) {
-        super::storage::remove(world, Some(vmid), &value)?;
+        super::storage::remove(world, &value)?;
     }
     Ok(())
 }
@@ -268,7 +268,7 @@ fn hotplug(world: &mut World, vmid: u32, guest: &mut Guest, written: &mut Option
         if !at_once {
             continue;
         }
-        match discard(world, vmid, guest, &key, false) {
+        match discard(world, guest, &key, false) {
             Ok(()) => {
                 guest.conf.remove(&key);
                 guest.unplugged.remove(&key);

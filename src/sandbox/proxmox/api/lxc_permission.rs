@@ -97,7 +97,7 @@ fn features(world: &World, change: &Change<'_>, value: Option<&str>) -> Result<(
     }
     let old = change.old.and_then(|c| c.get("features")).map(|v| parse(world, "features", v)).unwrap_or_default();
     let new = value.map(|v| parse(world, "features", v)).unwrap_or_default();
-    let only_nesting = |f: &Properties| f.len() == 1 && f.get("nesting").is_some_and(|v| v == "1");
+    let only_nesting = |f: &Properties| f.len() == 1 && f.contains_key("nesting");
     let (nesting, other) = if value.is_some() && !old.is_empty() {
         let keys: Vec<&String> = old.keys().chain(new.keys()).collect();
         let differs = |k: &&&String| old.get(**k).map_or("", String::as_str) != new.get(**k).map_or("", String::as_str);

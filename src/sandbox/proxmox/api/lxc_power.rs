@@ -118,5 +118,12 @@ pub fn perform_stop(world: &mut World, vmid: u32) -> Result<()> {
     unlocked(guest)?;
     guest.running = None;
     guest.unplugged.clear();
+    // The hook that runs after a container stopped applies what is pending.
+    let mut guest = guest.clone();
+    if !guest.pending.is_empty() {
+        lxc_hotplug::apply(world, vmid, &mut guest);
+        world.state.guests.insert(vmid, guest);
+        world.write(vmid);
+    }
     Ok(())
 }

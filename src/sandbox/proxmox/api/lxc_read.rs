@@ -64,7 +64,7 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
 /// What `vmstatus` tells of a container.
 fn status_of(world: &World, vmid: u32, guest: &Guest) -> Map<String, Value> {
     let seen = world.reported(vmid, guest, world.now);
-    let swap = guest.conf.get("swap").map_or(512, |s| s.trim().parse().unwrap_or(0u64));
+    let swap = guest.conf.get("swap").and_then(|s| s.trim().parse::<u64>().ok()).unwrap_or(0);
     let mut row = Map::new();
     let mut put = |key: &str, value: Value| {
         row.insert(key.into(), value);
@@ -198,10 +198,11 @@ pub fn shown(world: &World, kind: Kind, key: &str, value: &str) -> Value {
 }
 
 fn interfaces(call: &mut Call<'_>) -> Result<Answer> {
-    let guest = call.guest(Kind::Lxc)?;
-    let Some(running) = &guest.running else { return Ok(Value::Null.into()) };
+    // A guest that is not there is not running.
+    let running = call.guest(Kind::Lxc).ok().and_then(|g| Some((g, g.running.as_ref()?)));
+    let Some((guest, running)) = running else { return Ok(Value::Null.into()) };
     // Addresses come up inside the guest a little after its start.
-    let up = call.world.timing == Timing::Fast || call.world.now >= running.since + 2000;
+    let up = call.world.timing == Timing::Fast || call.world.now >= running.since + 1200;
     let mut rows = vec![interface("lo", "00:00:00:00:00:00", &["127.0.0.1/8".into(), "::1/128".into()])];
     for (key, net) in networks(call.world, guest) {
         if guest.unplugged.contains(&key) {
@@ -261,8 +262,7 @@ fn interface(name: &str, mac: &str, addresses: &[String]) -> Value {
 }
 
 fn firewall_options(call: &mut Call<'_>) -> Result<Answer> {
-    // A guest that is not there has an empty firewall file.
-    let options = call.guest(Kind::Lxc).map(|g| g.firewall.options.clone()).unwrap_or_default();
+    let options = call.world.state.firewalls.get(&call.vmid()).map(|f| f.options.clone()).unwrap_or_default();
     let digest = match options.is_empty() {
         true => super::cluster::empty_digest(),
         false => config_file::sum(&options.iter().map(|(k, v)| format!("{k}: {v}\n")).collect::<String>()),
@@ -275,14 +275,17 @@ fn firewall_options(call: &mut Call<'_>) -> Result<Answer> {
 
 fn set_firewall_options(call: &mut Call<'_>) -> Result<Answer> {
     let delete = crate::sandbox::proxmox::schema::split_list(&call.take("delete").unwrap_or_default());
+    let vmid = call.vmid();
     let mut set = call.args.clone();
     for key in ["node", "vmid", "digest"] {
         set.remove(key);
     }
-    let options = &mut call.guest_mut(Kind::Lxc)?.firewall.options;
+    // The file may be there without the guest.
+    let options = &mut call.world.state.firewalls.entry(vmid).or_default().options;
     for key in &delete {
         options.remove(key);
     }
     options.extend(set);
+    call.world.touched = true;
     Ok(Value::Null.into())
 }

@@ -83,7 +83,7 @@ fn make(
 ) -> Result<(String, u64)> {
     let kind = storage::of(world, name)?.kind.clone();
     let format = match (kind.as_str(), size) {
-        ("zfspool" | "btrfs", _) | (_, 0) => "subvol",
+        ("zfspool", _) | (_, 0) => "subvol",
         _ => "raw",
     };
     let volid = storage::free_name(world, name, vmid, format)?;
@@ -95,7 +95,7 @@ fn make(
                 format!("unable to create image: qemu-img: {path}: The image size is too large for file format 'raw'");
             return Err(Refusal::die(why));
         }
-        if kind == "dir" {
+        if kind == "dir" || kind == "btrfs" {
             log.push(format!("Formatting '{path}', fmt=raw size={size} preallocation=off"));
         }
         make_filesystem(world, size, log);
@@ -107,6 +107,7 @@ fn make(
         size,
         vmid: Some(vmid),
         created: now,
+        small_blocks: size < SMALL,
         ..Volume::default()
     };
     if let Some(storage) = world.state.storages.get_mut(name) {
@@ -115,9 +116,12 @@ fn make(
     Ok((volid, size))
 }
 
+/// Below this size, in bytes, mkfs.ext4 makes blocks of one KiB.
+const SMALL: u64 = 512 << 20;
+
 /// What mkfs.ext4 prints.
 fn make_filesystem(world: &mut World, size: u64, log: &mut Vec<String>) {
-    let (block, inode, first) = if size < 512 << 20 { (1024, 4096, 1) } else { (4096, 16384, 0) };
+    let (block, inode, first) = if size < SMALL { (1024, 4096, 1) } else { (4096, 16384, 0) };
     let (blocks, unit) = (size / block, if block == 1024 { "1k" } else { "4k" });
     log.push(format!("Creating filesystem with {blocks} {unit} blocks and {} inodes", (size / inode).div_ceil(8) * 8));
     log.push(format!("Filesystem UUID: {}", world.uuid()));
@@ -145,7 +149,6 @@ fn resize(call: &mut Call<'_>) -> Result<Answer> {
     call.world.state.demand(&call.who, &format!("/storage/{storage}"), &["Datastore.AllocateSpace"])?;
     let size = storage::volume(call.world, &volid)?.size;
     let by = formats::bytes(wanted.trim_start_matches('+')).unwrap_or_default();
-    // An image is made of sectors.
     let new = if wanted.starts_with('+') { size + by } else { by };
     if new < size {
         return Err(Refusal::die("unable to shrink disk size"));
@@ -168,6 +171,15 @@ fn no_volume(disk: &str) -> Refusal {
     }
 }
 
+/// What e2fsck goes through.
+const PASSES: [&str; 5] = [
+    "Checking inodes, blocks, and sizes",
+    "Checking directory structure",
+    "Checking directory connectivity",
+    "Checking reference counts",
+    "Checking group summary information",
+];
+
 /// Grows a volume.
 ///
 /// # Errors
@@ -180,16 +192,29 @@ pub fn grow(world: &mut World, vmid: u32, disk: &str, size: u64, log: &mut Vec<S
     let volid = parts.get("volume").cloned().unwrap_or_default();
     let path = storage::path(world, &volid);
     let name = storage::name_of(world, &volid)?.storage;
-    let size = size.div_ceil(512) * 512;
     let volume = world.state.storages.get_mut(&name).and_then(|s| s.volumes.get_mut(&volid));
     let volume = volume.ok_or_else(|| Refusal::die(format!("volume '{volid}' does not exist")))?;
-    volume.size = size;
+    let blocks_before = volume.size / if volume.small_blocks { 1024 } else { 4096 };
+    // The file is as large as its last block; the config keeps what was asked for.
+    volume.size = size.div_ceil(1024) * 1024;
+    let block = if volume.small_blocks { 1024 } else { 4096 };
+    let (unit, before) = (if volume.small_blocks { "1k" } else { "4k" }, blocks_before);
     log.push("Image resized.".into());
-    let (block, unit) = if size < 512 << 20 { (1024, "1k") } else { (4096, "4k") };
+    if !running {
+        log.push("e2fsck 1.47.2 (1-Jan-2025)".into());
+        for (n, what) in PASSES.iter().enumerate() {
+            log.push(format!("Pass {}: {what}", n + 1));
+        }
+        log.push(format!("{path}: 12/{before} files (0.0% non-contiguous), 12/{before} blocks"));
+    }
     log.push("resize2fs 1.47.2 (1-Jan-2025)".into());
     let what = if running { "/dev/loop0".to_string() } else { path };
-    log.push(format!("Resizing the filesystem on {what} to {} ({unit}) blocks.", size / block));
-    log.push(format!("The filesystem on {what} is now {} ({unit}) blocks long.", size / block));
+    if size / block == before {
+        log.push(format!("The filesystem is already {before} ({unit}) blocks long.  Nothing to do!"));
+    } else {
+        log.push(format!("Resizing the filesystem on {what} to {} ({unit}) blocks.", size / block));
+        log.push(format!("The filesystem on {what} is now {} ({unit}) blocks long.", size / block));
+    }
     log.push(String::new());
     parts.insert("size".into(), formats::print_bytes(size));
     let printed = world.properties(Kind::Lxc, disk).map(|f| property::print(f, &parts));

@@ -1,6 +1,9 @@
 //! The endpoints, one file per family. A path that the facts know and that is not in these tables is answered as not simulated.
 pub mod access;
+pub mod access_roles;
+pub mod access_users;
 pub mod cluster;
+pub mod lxc_clone;
 pub mod lxc_config;
 pub mod lxc_create;
 pub mod lxc_delete;
@@ -8,10 +11,13 @@ pub mod lxc_hotplug;
 pub mod lxc_permission;
 pub mod lxc_power;
 pub mod lxc_read;
+pub mod lxc_snapshot;
 pub mod lxc_volume;
 pub mod node;
 pub mod pools;
 pub mod storage;
+pub mod storage_content;
+pub mod storage_definition;
 pub mod tasks;
 pub mod version;
 pub mod work;
@@ -21,16 +27,22 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 const FAMILIES: &[&[Endpoint]] = &[
     access::ENDPOINTS,
+    access_roles::ENDPOINTS,
+    access_users::ENDPOINTS,
     cluster::ENDPOINTS,
+    lxc_clone::ENDPOINTS,
     lxc_config::ENDPOINTS,
     lxc_create::ENDPOINTS,
     lxc_delete::ENDPOINTS,
     lxc_power::ENDPOINTS,
     lxc_read::ENDPOINTS,
+    lxc_snapshot::ENDPOINTS,
     lxc_volume::ENDPOINTS,
     node::ENDPOINTS,
     pools::ENDPOINTS,
     storage::ENDPOINTS,
+    storage_content::ENDPOINTS,
+    storage_definition::ENDPOINTS,
     tasks::ENDPOINTS,
     version::ENDPOINTS,
 ];

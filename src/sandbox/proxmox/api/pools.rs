@@ -43,19 +43,7 @@ fn described(call: &Call<'_>, name: &str) -> Result<Map<String, Value>> {
     let mut members: Vec<Value> = pool
         .vms
         .iter()
-        .filter_map(|vmid| {
-            let guest = state.guests.get(vmid)?;
-            let seen = state.reported.get(vmid);
-            let kind = guest.kind.word();
-            let mut row = json!({
-                "id": format!("{kind}/{vmid}"), "vmid": vmid, "type": kind, "node": guest.node,
-                "status": seen.map_or("unknown", |s| if s.running { "running" } else { "stopped" }),
-            });
-            if let (Some(seen), Some(row)) = (seen, row.as_object_mut()) {
-                row.insert("name".into(), json!(seen.name));
-            }
-            Some(row)
-        })
+        .filter_map(|vmid| Some(super::cluster::statistics(call, *vmid, state.guests.get(vmid)?)))
         .collect();
     members.extend(pool.storages.iter().filter_map(|name| {
         let storage = state.storages.get(name)?;
@@ -65,7 +53,9 @@ fn described(call: &Call<'_>, name: &str) -> Result<Map<String, Value>> {
         let node = state.nodes.keys().next()?;
         Some(json!({
             "id": format!("storage/{node}/{name}"), "type": "storage", "storage": name, "node": node,
-            "status": "available", "plugintype": storage.kind,
+            "status": "available", "plugintype": storage.kind, "shared": 0, "maxdisk": storage.total,
+            "disk": super::cluster::used(storage),
+            "content": storage.content.iter().map(String::as_str).collect::<Vec<_>>().join(","),
         }))
     }));
     let mut row = Map::new();
@@ -78,7 +68,9 @@ fn described(call: &Call<'_>, name: &str) -> Result<Map<String, Value>> {
 
 fn one(call: &mut Call<'_>) -> Result<Answer> {
     let name = call.arg("poolid").unwrap_or_default().to_string();
-    Ok(Value::Object(described(call, &name)?).into())
+    let mut row = described(call, &name)?;
+    row.insert("poolid".into(), json!(name));
+    Ok(Value::Object(row).into())
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer> {
@@ -86,6 +78,9 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     let comment = call.arg("comment").map(str::to_string);
     if call.world.state.pools.contains_key(&name) {
         return Err(Refusal::die(format!("create pool failed: pool '{name}' already exists")));
+    }
+    if let Some((parent, _)) = name.rsplit_once('/').filter(|(p, _)| !call.world.state.pools.contains_key(*p)) {
+        return Err(Refusal::die(format!("create pool failed: parent '{parent}' of pool '{name}' does not exist")));
     }
     call.world.state.pools.insert(name, Pool { comment, ..Pool::default() });
     call.world.touched = true;
@@ -115,7 +110,9 @@ fn update(call: &mut Call<'_>) -> Result<Answer> {
         }
         match held {
             Some(held) if held == name => return Err(failed(format!("VM {vmid} is already a pool member"))),
-            Some(held) if !moves => return Err(failed(format!("VM {vmid} belongs to pool '{held}', use allow-move"))),
+            Some(held) if !moves => {
+                return Err(failed(format!("VM {vmid} belongs already to pool '{held}' and 'allow-move' is not set")));
+            }
             Some(held) => {
                 call.world.state.demand(&call.who, &format!("/pool/{held}"), &["Pool.Allocate"])?;
                 if let Some(held) = call.world.state.pools.get_mut(&held) {
@@ -144,14 +141,20 @@ fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let failed = |why: String| Refusal::die(format!("delete pool failed: {why}"));
     match call.world.state.pools.get(&name) {
         None => return Err(failed(format!("pool '{name}' does not exist"))),
-        Some(pool) if !pool.vms.is_empty() || !pool.storages.is_empty() => {
-            let what = match pool.vms.first() {
-                Some(vmid) => format!("contains VM {vmid}"),
-                None => format!("contains storage '{}'", pool.storages.first().cloned().unwrap_or_default()),
+        Some(pool) => {
+            // Members that are gone do not count.
+            let below = call.world.state.pools.keys().find(|p| p.starts_with(&format!("{name}/")));
+            let vm = pool.vms.iter().find(|v| call.world.state.guests.contains_key(v));
+            let what = match (below, vm, pool.storages.first()) {
+                (Some(below), ..) => Some(format!("contains pool '{below}'")),
+                (_, Some(vmid), _) => Some(format!("contains VM {vmid}")),
+                (.., Some(storage)) => Some(format!("contains storage '{storage}'")),
+                _ => None,
             };
-            return Err(failed(format!("pool '{name}' is not empty ({what})")));
+            if let Some(what) = what {
+                return Err(failed(format!("pool '{name}' is not empty ({what})")));
+            }
         }
-        Some(_) => {}
     }
     call.world.state.pools.remove(&name);
     call.world.touched = true;

@@ -162,7 +162,7 @@ pub fn path(world: &World, volid: &str) -> String {
 ///
 /// # Errors
 /// 500 when the id cannot be read.
-pub fn remove(world: &mut World, _: Option<u32>, volid: &str) -> Result<()> {
+pub fn remove(world: &mut World, volid: &str) -> Result<()> {
     let name = name_of(world, volid)?;
     if let Some(storage) = world.state.storages.get_mut(&name.storage) {
         storage.volumes.remove(volid);
@@ -220,9 +220,12 @@ fn one_configured(call: &mut Call<'_>) -> Result<Answer> {
 fn figures(storage: &Storage) -> Map<String, Value> {
     let used = super::cluster::used(storage);
     let content: Vec<&str> = storage.content.iter().map(String::as_str).collect();
+    let on = u8::from(storage.more.get("disable").is_none_or(|d| d != "1"));
+    let (total, used) = if on == 1 { (storage.total, used) } else { (0, 0) };
     let row = json!({
-        "type": storage.kind, "content": content.join(","), "active": 1, "enabled": 1, "shared": 0,
-        "total": storage.total, "used": used, "avail": storage.total.saturating_sub(used),
+        "type": storage.kind, "content": content.join(","), "active": on, "enabled": on,
+        "shared": u8::from(matches!(storage.kind.as_str(), "nfs" | "cifs" | "pbs" | "rbd" | "cephfs")),
+        "total": total, "used": used, "avail": total.saturating_sub(used),
     });
     row.as_object().cloned().unwrap_or_default()
 }
@@ -239,7 +242,12 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
         let mut row = figures(storage);
         row.insert("storage".into(), json!(name));
         let used = super::cluster::used(storage) as f64;
-        row.insert("used_fraction".into(), json!(if storage.total > 0 { used / storage.total as f64 } else { 0.0 }));
+        if row.get("active") == Some(&json!(1)) {
+            row.insert(
+                "used_fraction".into(),
+                json!(if storage.total > 0 { used / storage.total as f64 } else { 0.0 }),
+            );
+        }
         Value::Object(row)
     });
     Ok(Value::Array(rows.collect()).into())
@@ -299,8 +307,7 @@ fn may_list(call: &Call<'_>, volid: &str, volume: &Volume) -> bool {
 
 fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let storage = call.arg("storage").unwrap_or_default().to_string();
-    let named = call.arg("volume").unwrap_or_default();
-    let volid = if named.contains(':') { named.to_string() } else { format!("{storage}:{named}") };
+    let volid = super::storage_content::volid(call);
     let name = name_of(call.world, &volid)?;
     match name.kind {
         "images" | "rootdir" => may_use(call.world, &call.who, None, &volid, name.kind)?,
@@ -310,22 +317,8 @@ fn delete(call: &mut Call<'_>) -> Result<Answer> {
             &["Datastore.Allocate", "Datastore.AllocateTemplate"],
         )?,
     }
-    if name.owner.is_some_and(|o| in_config(call.world, o, &volid)) {
-        let owner = name.owner.unwrap_or_default();
-        return Err(Refusal::die(format!(
-            "cannot remove image, a guest with VMID '{owner}' exists!\nYou can delete the image from the guest's hardware pane"
-        )));
-    }
     let (node, who) = (call.node(), call.who.clone());
     // A volume of a guest is about the guest, another about the storage.
     let id = name.owner.map_or_else(|| storage.clone(), |o| format!("{o}@{storage}"));
     Ok(json!(call.world.fork(&node, "imgdel", &id, &who, Work::RemoveVolume { volid }, None)).into())
-}
-
-fn in_config(world: &World, owner: u32, volid: &str) -> bool {
-    world
-        .state
-        .guests
-        .get(&owner)
-        .is_some_and(|g| g.conf.values().chain(g.pending.values()).any(|v| v.split(',').next() == Some(volid)))
 }

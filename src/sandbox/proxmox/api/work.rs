@@ -1,5 +1,5 @@
 //! What tasks do when they end: one line per kind of work.
-use super::{lxc_create, lxc_delete, lxc_power, lxc_volume, storage};
+use super::{lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, storage};
 use crate::sandbox::proxmox::{
     refusal::{Refusal, Result},
     state::Volume,
@@ -11,9 +11,9 @@ use crate::sandbox::proxmox::{
 ///
 /// # Errors
 /// The text that the task ends with.
-pub fn perform(world: &mut World, work: Work, who: &str, log: &mut Vec<String>) -> Result<()> {
+pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<()> {
     match work {
-        Work::Create(create) => lxc_create::perform(world, *create, who, log),
+        Work::Create(create) => lxc_create::perform(world, *create, log),
         Work::Start { vmid } => lxc_power::perform_start(world, vmid, log),
         Work::Stop { vmid } | Work::Shutdown { vmid } => lxc_power::perform_stop(world, vmid),
         Work::Reboot { vmid } => {
@@ -24,9 +24,14 @@ pub fn perform(world: &mut World, work: Work, who: &str, log: &mut Vec<String>) 
             lxc_delete::perform(world, vmid, force, purge, unreferenced, log)
         }
         Work::Resize { vmid, disk, size } => lxc_volume::grow(world, vmid, &disk, size, log),
-        Work::RemoveVolume { volid } => storage::remove(world, None, &volid).map(|()| {
+        Work::RemoveVolume { volid } => {
+            if storage::volume(world, &volid).is_err() {
+                log.push(format!("disk image '{}' does not exist", storage::path(world, &volid)));
+            }
+            storage::remove(world, &volid)?;
             log.push(format!("Removed volume '{volid}'"));
-        }),
+            Ok(())
+        }
         Work::StoreVolume { volid, content, format, size, note } => {
             log.extend(note);
             let created = world.now / 1000;
@@ -41,11 +46,11 @@ pub fn perform(world: &mut World, work: Work, who: &str, log: &mut Vec<String>) 
             Err(Refusal::die(why))
         }
         Work::Nothing => Ok(()),
-        Work::Clone(_)
-        | Work::Snapshot { .. }
-        | Work::Rollback { .. }
-        | Work::DeleteSnapshot { .. }
-        | Work::CreateVm { .. }
-        | Work::ConfigureVm { .. } => Err(Refusal::not_simulated("this kind of task")),
+        Work::Clone(copy) => lxc_clone::perform(world, *copy, log),
+        Work::Template { vmid } => lxc_clone::perform_template(world, vmid),
+        Work::Snapshot { vmid, name, description } => lxc_snapshot::perform_create(world, vmid, &name, description),
+        Work::Rollback { vmid, name, start } => lxc_snapshot::perform_rollback(world, vmid, &name, start),
+        Work::DeleteSnapshot { vmid, name } => lxc_snapshot::perform_delete(world, vmid, &name),
+        Work::CreateVm { .. } | Work::ConfigureVm { .. } => Err(Refusal::not_simulated("this kind of task")),
     }
 }
