@@ -1,6 +1,7 @@
 //! What people declare: one folder per kind, with what a person writes (`spec.rs`) and one pure file per resource that it yields.
 pub mod allocation;
 pub mod check;
+pub mod cloudflare_scope;
 pub mod container;
 pub mod declared;
 pub mod dns_slug;

@@ -1,5 +1,9 @@
 //! Tunnel: host names that reach services of the site through Cloudflare, without a public address.
+pub mod cname;
+pub mod configuration;
 mod service;
 mod spec;
+#[allow(clippy::module_inception)]
+pub mod tunnel;
 pub use service::TunnelService;
 pub use spec::{Connector, Ingress, Tunnel, TunnelMode};

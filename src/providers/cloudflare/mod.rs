@@ -19,7 +19,7 @@ mod tunnels;
 mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use records::{Batch, Batched, Record, RecordBody, RecordPatch};
 pub use tunnels::{Configuration, Connector, Tunnel};
