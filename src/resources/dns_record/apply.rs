@@ -38,12 +38,11 @@ pub async fn all(providers: &Providers, scope: &Scope, acts: Vec<Act<'_, DnsReco
     }
     work.sort_by_key(|work| !work.removes);
     while !work.is_empty() {
-        let mut room = ROOM;
+        let mut total = 0;
         let fits = work.iter().take_while(|work| {
-            let size = work.batch.len();
-            let first = room == ROOM;
-            room = room.saturating_sub(size);
-            first || room > 0
+            let first = total == 0;
+            total += work.batch.len();
+            first || total <= ROOM
         });
         let rest = work.split_off(fits.count());
         for (nth, answer) in together(cloudflare, &scope.zone, &work).await {

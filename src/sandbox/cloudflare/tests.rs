@@ -5,6 +5,7 @@ use serde_json::json;
 
 mod batches;
 mod gates;
+mod passes;
 mod records;
 mod tunnels;
 

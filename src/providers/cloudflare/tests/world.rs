@@ -24,7 +24,7 @@ pub const ZONE: &str = "7d5e3c1b9a8f4602b3d4e5f6a7b8c9d0";
 pub const ACCOUNT: &str = "0f2c6d1e9b7a4385a1c4f7e2d8b6093c";
 
 pub struct World {
-    _dir: tempfile::TempDir,
+    pub dir: tempfile::TempDir,
     pub simulator: Arc<Simulator>,
     pub faults: Arc<Faults>,
     pub client: Cloudflare,
@@ -78,5 +78,5 @@ pub async fn world(seed: &Seed, token: &str) -> World {
         trust: Trust::Ca(std::fs::read_to_string(authority.file()).unwrap()),
     };
     let client = Cloudflare::connect_with(&access, pause).unwrap();
-    World { _dir: dir, simulator, faults, client, pauses }
+    World { dir, simulator, faults, client, pauses }
 }
