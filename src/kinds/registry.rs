@@ -2,17 +2,26 @@
 //!
 //! Each resource may read the settled inventories of those above it; the order of the steps comes from `needs` and `uses`
 //! alone. A new kind costs a folder and a word or a line here; a new resource one folder more.
-use super::{container, declared::Declarations, sync_schedule};
+use super::{cloudflare_scope, container, declared::Declarations, dns_slug, sync_schedule, tunnel};
 use crate::resources::{
     AnyResource, Of,
+    dns_record::DnsRecord,
     guest::Guest,
     guest_unit::{self, GuestUnit},
+    tunnel::Tunnel,
+    tunnel_configuration::TunnelConfiguration,
 };
 
 /// In building order.
 pub const RESOURCES: &[&dyn AnyResource<Declarations>] = &[
     &Of::<Guest, _> { scope: container::guest::scope, from: &[container::guest::guest] },
-    &Of::<GuestUnit, _> { scope: units, from: &[sync_schedule::timer::timer] },
+    &Of::<Tunnel, _> { scope: cloudflare_scope::tunnels, from: &[tunnel::tunnel::tunnel] },
+    &Of::<TunnelConfiguration, _> {
+        scope: cloudflare_scope::configurations,
+        from: &[tunnel::configuration::configuration],
+    },
+    &Of::<GuestUnit, _> { scope: units, from: &[tunnel::connector::connector, sync_schedule::timer::timer] },
+    &Of::<DnsRecord, _> { scope: cloudflare_scope::records, from: &[dns_slug::record::record, tunnel::cname::cname] },
 ];
 
 /// What an observation of units has to know, from all kinds that yield any.
@@ -20,6 +29,7 @@ fn units(declarations: &Declarations) -> Option<guest_unit::Scope> {
     let site = declarations.site()?;
     let account = site.spec.cloudflare.as_ref().map(|cloudflare| cloudflare.account.clone());
     let mut scope = guest_unit::Scope { site: site.meta.name.to_string(), account, ..Default::default() };
+    tunnel::connector::extend(&mut scope, declarations);
     sync_schedule::timer::extend(&mut scope, declarations);
     Some(scope)
 }

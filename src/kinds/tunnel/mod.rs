@@ -1,6 +1,7 @@
 //! Tunnel: host names that reach services of the site through Cloudflare, without a public address.
 pub mod cname;
 pub mod configuration;
+pub mod connector;
 mod service;
 mod spec;
 #[allow(clippy::module_inception)]

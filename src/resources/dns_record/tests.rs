@@ -199,11 +199,11 @@ fn a_foreign_record_beside_ours_is_told_and_left() {
 fn a_mark_that_says_something_else_is_written_anew() {
     let retained = Mark { deletion: Deletion::Retain, ..mark('a') };
     let old = record("A", "203.0.113.1", &comment::write(&retained, &guest()));
-    insta::assert_snapshot!(plan_of(wants(&["203.0.113.1"]), &[old.clone()]), @"
+    insta::assert_snapshot!(plan_of(wants(&["203.0.113.1"]), std::slice::from_ref(&old)), @"
     ~ NAME/A#0 write the mark anew
         mark: - -> written anew
     ");
-    insta::assert_snapshot!(plan_of(None, &[old.clone()]), @"orphan: no manifest wants it; kept (policy retain)");
+    insta::assert_snapshot!(plan_of(None, std::slice::from_ref(&old)), @"orphan: no manifest wants it; kept (policy retain)");
     // What one of two forbids is forbidden.
     let mixed = [old, record("A", "203.0.113.2", &ours('a'))];
     insta::assert_snapshot!(plan_of(None, &mixed), @"orphan: no manifest wants it; kept (policy retain)");

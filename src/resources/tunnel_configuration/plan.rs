@@ -80,7 +80,7 @@ pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
 
 /// A rule of ours in a shared document is known by its record, which must outlive it.
 pub fn uses(live: &Live) -> Vec<ObjectId> {
-    let hosts: BTreeSet<String> = rules(&live.config).filter_map(|rule| host(rule)).collect();
+    let hosts: BTreeSet<String> = rules(&live.config).filter_map(host).collect();
     let key = |name: &String| Key { name: name.clone(), kind: "CNAME".into() };
     live.ours.intersection(&hosts).map(|name| DnsRecord::id(&key(name))).collect()
 }
