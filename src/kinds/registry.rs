@@ -2,12 +2,17 @@
 //!
 //! Each resource may read the settled inventories of those above it; the order of the steps comes from `needs` and `uses`
 //! alone. A new kind costs a folder and a word or a line here; a new resource one folder more.
-use super::{cloudflare_scope, container, declared::Declarations, dns_slug, sync_schedule, tunnel};
+use super::{
+    cloudflare_scope, container, declared::Declarations, dns_slug, gateway, port_allocation, sync_schedule, tunnel,
+};
 use crate::resources::{
     AnyResource, Of,
     dns_record::DnsRecord,
+    forwards::Forwards,
+    gateway_table::GatewayTable,
     guest::Guest,
     guest_unit::{self, GuestUnit},
+    traefik_file::TraefikFile,
     tunnel::Tunnel,
     tunnel_configuration::TunnelConfiguration,
 };
@@ -21,6 +26,9 @@ pub const RESOURCES: &[&dyn AnyResource<Declarations>] = &[
         from: &[tunnel::configuration::configuration],
     },
     &Of::<GuestUnit, _> { scope: units, from: &[tunnel::connector::connector, sync_schedule::timer::timer] },
+    &Of::<GatewayTable, _> { scope: gateway::table::scope, from: &[gateway::table::table] },
+    &Of::<Forwards, _> { scope: port_allocation::forwards::scope, from: &[port_allocation::forwards::forwards] },
+    &Of::<TraefikFile, _> { scope: dns_slug::route::scope, from: &[dns_slug::route::route] },
     &Of::<DnsRecord, _> { scope: cloudflare_scope::records, from: &[dns_slug::record::record, tunnel::cname::cname] },
 ];
 

@@ -17,6 +17,7 @@ pub struct Providers {
     pub proxmox: Option<proxmox::Proxmox>,
     /// The node, and through it the insides of its guests.
     pub host: Option<host::Host>,
+    pub traefik: Option<traefik::Traefik>,
     pub secrets: secrets::Secrets,
     pub cloudflare: Option<cloudflare::Cloudflare>,
 }

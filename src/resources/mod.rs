@@ -6,9 +6,14 @@
 pub mod dns_record;
 mod driver;
 mod erased;
+pub mod forwards;
+pub mod gateway_table;
 pub mod guest;
 pub mod guest_unit;
 mod perform;
+#[cfg(test)]
+mod rehearsal;
+pub mod traefik_file;
 pub mod tunnel;
 pub mod tunnel_configuration;
 mod world;

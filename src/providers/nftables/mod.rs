@@ -5,6 +5,7 @@
 //! `nft -f -`, `nft -c -f -` and `nft -j list table inet trueup`.
 mod element;
 mod listing;
+mod mark;
 mod refusal;
 mod rules;
 mod transaction;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use element::{Counted, Direction, Element, Entry, Family, Store};
 pub use listing::{Table, read};
+pub use mark::{GuestMark, OwnerMark, Readings, TableMark};
 pub use refusal::Refusal;
 pub use rules::{Rules, is_private};
 pub use transaction::Transaction;

@@ -316,3 +316,46 @@ fn forty_thousand_elements_are_written_and_read_in_a_moment() {
     assert_eq!(table.entries, all);
     assert_eq!(transaction.text().lines().count(), 4000);
 }
+
+#[test]
+fn marks_fit_into_comments_and_come_back() {
+    use crate::model::{Deletion, Mark};
+    let mark = |site: &str, name: String| Mark {
+        site: site.into(),
+        uid: "abcdefghijklmnop".parse().unwrap(),
+        serves: Some("qrstuvwxyz234567".parse().unwrap()),
+        deletion: Deletion::Delete,
+        declared: Some(format!("PortAllocation/{name}").parse().unwrap()),
+    };
+    let owner =
+        OwnerMark { mark: mark("dc-lk", "web".into()), base: 20000, size: 10, guest: Some("101".parse().unwrap()) };
+    let text = owner.comment().unwrap();
+    insta::assert_snapshot!(text, @"");
+    assert_eq!(OwnerMark::read(&text), Some(owner.clone()));
+    // the longest of everything: the name gives way, nothing else
+    let long = OwnerMark {
+        mark: mark(&"s".repeat(20), "n".repeat(63)),
+        base: 59990,
+        size: 40000,
+        guest: Some("999999999".parse().unwrap()),
+    };
+    let mut short = long.clone();
+    short.mark.declared = None;
+    assert_eq!(OwnerMark::read(&long.comment().unwrap()), Some(short));
+    let unknown = OwnerMark { guest: None, mark: Mark { serves: None, ..owner.mark.clone() }, ..owner.clone() };
+    assert_eq!(OwnerMark::read(&unknown.comment().unwrap()), Some(unknown));
+    let table = TableMark(Mark { serves: None, deletion: Deletion::Retain, ..owner.mark });
+    insta::assert_snapshot!(table.comment().unwrap(), @"");
+    assert_eq!(TableMark::read(&table.comment().unwrap()), Some(table.clone()));
+    let guest = GuestMark { site: "dc-lk".into(), guest: Some("qrstuvwxyz234567".parse().unwrap()) };
+    assert_eq!(GuestMark::read(&guest.comment().unwrap()), Some(guest.clone()));
+    // none is taken for another, and nothing else for one of them
+    for comment in [&text, &table.comment().unwrap(), &guest.comment().unwrap(), &"hello".parse().unwrap()] {
+        let read = [
+            OwnerMark::read(comment).is_some(),
+            TableMark::read(comment).is_some(),
+            GuestMark::read(comment).is_some(),
+        ];
+        assert!(read.iter().filter(|r| **r).count() == usize::from(comment.as_str() != "hello"), "{comment}: {read:?}");
+    }
+}

@@ -109,7 +109,7 @@ impl Display for Interface {
 
 /// Text on an element: at most 128 bytes (nft 1.0.6: "comment too long, 128 characters maximum allowed"), printable
 /// ASCII without what would end a string.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Comment(String);
 
 impl Comment {

@@ -1,6 +1,6 @@
 //! Files of Traefik's dynamic directory: ours as bytes and back, those of others as far as they concern us.
 use super::shape;
-use crate::model::{HostName, Mark};
+use crate::model::{HostName, Mark, Vmid};
 use serde_yaml::{Mapping, Value};
 use std::{
     collections::BTreeSet,
@@ -17,6 +17,8 @@ pub const ENTRY_POINT: &str = "websecure";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Route {
     pub mark: Mark,
+    /// The guest behind it, by its number: it must outlive the file.
+    pub guest: Option<Vmid>,
     pub hosts: BTreeSet<HostName>,
     pub target: SocketAddr,
 }
@@ -67,6 +69,9 @@ impl Route {
         writeln!(out, "{MARK}:\n  site: {}\n  uid: {uid}", quoted(site))?;
         if let Some(serves) = serves {
             writeln!(out, "  serves: {serves}")?;
+        }
+        if let Some(guest) = self.guest {
+            writeln!(out, "  guest: {guest}")?;
         }
         writeln!(out, "  deletion: {deletion}")?;
         if let Some(declared) = declared {
@@ -144,8 +149,13 @@ fn route(mark: Mark, config: &Mapping) -> Option<Route> {
     let [server] = servers.as_slice() else { return None };
     let target = server.get("address")?.as_str()?.parse().ok()?;
     let hosts = names(router.get("rule")?.as_str()?, "HostSNI(`").filter_map(|h| h.parse().ok()).collect();
-    let route = Route { mark, hosts, target };
+    let guest = config.get(MARK).and_then(|m| m.get("guest")).and_then(|g| scalar_text(g)?.parse().ok());
+    let route = Route { mark, guest, hosts, target };
     (router.get("rule")?.as_str()? == route.rule()).then_some(route)
+}
+
+fn scalar_text(value: &Value) -> Option<String> {
+    value.as_u64().map(|n| n.to_string()).or_else(|| value.as_str().map(str::to_owned))
 }
 
 /// What stands between `` HostSNI(` `` and the next backtick.

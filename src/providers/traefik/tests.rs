@@ -11,6 +11,7 @@ fn route() -> Route {
             deletion: Deletion::Delete,
             declared: Some("DnsSlug/web".parse().unwrap()),
         },
+        guest: Some("101".parse().unwrap()),
         hosts: ["k7m2p4.dc-lk.decent-cloud.org".parse().unwrap()].into(),
         target: "10.0.1.5:443".parse().unwrap(),
     }
@@ -25,6 +26,7 @@ fn a_slug_routes_by_name_without_ending_tls() {
       site: "dc-lk"
       uid: abcdefghijklmnop
       serves: qrstuvwxyz234567
+      guest: 101
       deletion: delete
       declared: "DnsSlug/web"
     tcp:
