@@ -28,7 +28,9 @@ impl Graph {
                         graph.next[j].push(i);
                     }
                     // It is withheld or blocked, so whoever needs it is blocked.
-                    None => graph.blocked[i] = Some(id.clone()),
+                    None => {
+                        graph.blocked[i].get_or_insert_with(|| id.clone());
+                    }
                 }
             }
         }

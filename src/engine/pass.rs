@@ -77,9 +77,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// Every step that was tried or blocked, in the order of the waves.
+    /// The last word on every step that was tried or blocked. What was blocked in one wave may be done in a later one, or no
+    /// longer be needed, and is then not blocked any more.
     pub fn outcomes(&self) -> impl Iterator<Item = (&StepId, &Outcome)> {
-        self.waves.iter().flat_map(|wave| &wave.outcomes)
+        let left: BTreeSet<&ObjectId> = self.rest.steps.iter().map(|step| &step.id.object).collect();
+        let last: BTreeMap<&StepId, &Outcome> = self.waves.iter().flat_map(|wave| &wave.outcomes).collect();
+        last.into_iter()
+            .filter(move |(id, outcome)| !matches!(outcome, Outcome::Blocked { .. }) || left.contains(&id.object))
     }
 }
 
@@ -143,6 +147,8 @@ pub async fn pass<D: Send + Sync + 'static>(
     let mut waves: Vec<Wave> = vec![];
     // Objects of which a step has failed: they are left alone until the next pass.
     let mut failed: BTreeSet<ObjectId> = BTreeSet::new();
+    // Steps that are done: planned again with the same change, they did not help, and would not the next time.
+    let mut done: BTreeMap<StepId, Change> = BTreeMap::new();
     let report = |waves, rest, desired, refusal| Report {
         first: first.clone(),
         desired,
@@ -154,8 +160,13 @@ pub async fn pass<D: Send + Sync + 'static>(
         took: began.elapsed(),
     };
     loop {
-        for step in planned.plan.steps.iter_mut().filter(|step| failed.contains(&step.id.object)) {
-            step.blocked.get_or_insert_with(|| "an earlier step on it failed in this pass".into());
+        for step in &mut planned.plan.steps {
+            if failed.contains(&step.id.object) {
+                step.blocked.get_or_insert_with(|| "an earlier step on it failed in this pass".into());
+            } else if done.get(&step.id) == Some(&step.change) {
+                step.blocked
+                    .get_or_insert_with(|| "it was done in this pass, and the difference is still there".into());
+            }
         }
         let approved = match review(planned.plan.clone(), &guards) {
             Ok(approved) => approved,
@@ -183,6 +194,8 @@ pub async fn pass<D: Send + Sync + 'static>(
                 .filter(|(_, outcome)| matches!(outcome, Outcome::Failed { .. }))
                 .map(|(id, _)| id.object.clone()),
         );
+        let succeeded = |step: &&Step<Change>| outcomes.get(&step.id).is_some_and(Outcome::is_done);
+        done.extend(planned.plan.steps.iter().filter(succeeded).map(|step| (step.id.clone(), step.change.clone())));
         waves.push(Wave { plan: planned.plan, outcomes, withheld, blocked });
         planned = look_and_plan(estate, waves.len(), tell).await;
         desired.extend(planned.desired.clone());

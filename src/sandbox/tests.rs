@@ -159,10 +159,7 @@ async fn drift_faults_and_the_end_come_through_the_control_socket() {
 
 #[tokio::test]
 async fn with_namespaces_the_site_is_reached_by_real_packets() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!(
-            "SKIPPED with_namespaces_the_site_is_reached_by_real_packets: it needs root, also of a user namespace"
-        );
+    if !super::net::tests::allowed("with_namespaces_the_site_is_reached_by_real_packets") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -33,7 +33,8 @@ pub fn connector(declarations: &Declarations, _: &Observed<GuestUnit>, earlier: 
             continue;
         };
         let key = UnitKey { vmid: guest.vmid, stem: stem(&declared.meta.name) };
-        let waiting = |on, sketch: &str| Wanted::Waiting(Waiting { declared: declared.id(), on, sketch: sketch.into() });
+        let waiting =
+            |on, sketch: &str| Wanted::Waiting(Waiting { declared: declared.id(), on, sketch: sketch.into() });
         if !guest.can_be_entered() {
             wants.add(key, waiting(guest.id(), "connector"));
             continue;

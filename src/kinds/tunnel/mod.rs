@@ -4,6 +4,8 @@ pub mod configuration;
 pub mod connector;
 mod service;
 mod spec;
+#[cfg(test)]
+mod tests;
 #[allow(clippy::module_inception)]
 pub mod tunnel;
 pub use service::TunnelService;

@@ -63,7 +63,7 @@ impl Default for Patience {
             first_look: Duration::from_millis(50),
             last_look: Duration::from_secs(1),
             task: Duration::from_secs(600),
-            lock: Duration::from_secs(60),
+            lock: Duration::from_secs(30),
             lease: Duration::from_secs(20),
         }
     }

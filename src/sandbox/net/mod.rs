@@ -10,7 +10,7 @@ pub mod probe;
 mod room;
 mod simulated;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use plan::{GuestNetwork, Layout};
 pub use room::Room;

@@ -113,8 +113,7 @@ async fn tls_is_spliced_by_name_and_http_is_redirected() {
             probe::{Probe, ask},
         },
     };
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED tls_is_spliced_by_name_and_http_is_redirected: it needs root, also of a user namespace");
+    if !crate::sandbox::net::tests::allowed("tls_is_spliced_by_name_and_http_is_redirected") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -158,12 +158,17 @@ impl Site {
 
 /// Those that this part of the site consists of.
 fn ours() -> impl Iterator<Item = &'static &'static dyn crate::resources::AnyResource<Declarations>> {
-    RESOURCES.iter().filter(|r| matches!(r.name(), "guest" | "guest-unit"))
+    RESOURCES.iter().filter(|r| matches!(r.name(), "guest" | "tunnel" | "guest-unit"))
 }
 
 /// Declarations with their lock. The uids are the same in every call.
 pub fn declared(text: &str) -> Declarations {
-    let (mut declarations, found) = load(vec![SourceFile::new("site.yaml", format!("{SITE}{text}"))]);
+    declared_in(SITE, text)
+}
+
+/// The same with another Site.
+pub fn declared_in(site: &str, text: &str) -> Declarations {
+    let (mut declarations, found) = load(vec![SourceFile::new("site.yaml", format!("{site}{text}"))]);
     let errors: Vec<_> = found.iter().filter(|d| d.severity == Severity::Error).map(|d| &d.message).collect();
     assert!(errors.is_empty(), "{errors:?}");
     let mut n = 0;

@@ -1,0 +1,10 @@
+//! Passes over a site that lives in memory, with faults before and after every write.
+mod declared;
+mod events;
+mod failing;
+mod laws;
+mod order;
+mod retries;
+mod safety;
+mod site;
+mod things;
