@@ -7,6 +7,7 @@ use crate::{
         World,
         dns_record::{Desired, DnsRecord, Key},
         guest::Guest,
+        traefik_file::{FileName, TraefikFile},
     },
 };
 use std::{
@@ -45,9 +46,16 @@ pub fn record(declarations: &Declarations, observed: &Observed<DnsRecord>, _: &W
         let Some(guest) = declarations.containers.get(&declared.spec.guest) else { continue };
         let Some(mark) = declarations.mark(declared, guest.uid.clone()) else { continue };
         let uses: Vec<ObjectId> = declarations.vmid(guest).iter().map(Guest::id).collect();
+        let route = TraefikFile::id(&FileName::of(&mark));
         for (key, contents) in keys(declarations, declared) {
-            let desired =
-                Desired { contents, ttl: TTL, proxied: false, needs: vec![], uses: uses.clone(), warning: None };
+            let desired = Desired {
+                contents,
+                ttl: TTL,
+                proxied: false,
+                needs: vec![route.clone()],
+                uses: uses.clone(),
+                warning: None,
+            };
             let adopt = adopts(declared.meta.adopt.as_deref(), &key, observed);
             let ready = Ready { mark: mark.clone(), adopt, mode: declared.meta.mode, desired };
             wants.add(key, Wanted::Ready(ready));

@@ -1,11 +1,12 @@
 //! From declared tunnels to the records that lead to them.
-use super::{Tunnel, TunnelMode};
+use super::{Tunnel, TunnelMode, connector};
 use crate::{
     kinds::{declared::Declarations, dns_slug},
-    model::{HostPattern, Observed, Ready, Waiting, Wanted, Wants},
+    model::{HostPattern, ObjectId, Observed, Ready, Resource, Waiting, Wanted, Wants},
     resources::{
         World,
         dns_record::{Desired, DnsRecord, Key},
+        guest_unit::GuestUnit,
         tunnel, tunnel_configuration,
     },
 };
@@ -37,10 +38,12 @@ pub fn cname(declarations: &Declarations, observed: &Observed<DnsRecord>, earlie
                     sketch: "CNAME to the tunnel's id.cfargotunnel.com, proxied".into(),
                 }),
                 Some(live) => {
-                    let needs = match declared.spec.mode {
-                        TunnelMode::Exclusive => vec![tunnel_configuration::TunnelConfiguration::of(&mark.uid)],
-                        TunnelMode::Shared => vec![],
-                    };
+                    // The name comes when it is answered, but in a shared tunnel, where it is what makes its rule ours.
+                    let mut needs: Vec<ObjectId> =
+                        connector::unit(declarations, declared).iter().map(GuestUnit::id).collect();
+                    if declared.spec.mode == TunnelMode::Exclusive {
+                        needs.push(tunnel_configuration::TunnelConfiguration::of(&mark.uid));
+                    }
                     let desired = Desired {
                         contents: BTreeSet::from([tunnel::Tunnel::target(live)]),
                         // A name leads to a tunnel only through Cloudflare's edge, and then its TTL is always automatic.

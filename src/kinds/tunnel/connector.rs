@@ -1,11 +1,12 @@
 //! The service inside a guest that connects a tunnel: `cloudflared`, with its token in a file.
+use super::Tunnel;
 use crate::{
-    kinds::declared::Declarations,
+    kinds::declared::{Declarations, Declared},
     model::{Name, Observed, Ready, Waiting, Wanted, Wants},
     resources::{
         World,
         guest_unit::{Desired, GuestUnit, PREFIX, Scope, Secret, SecretFile, UnitKey},
-        tunnel::Tunnel,
+        tunnel,
     },
 };
 
@@ -14,13 +15,16 @@ fn stem(name: &Name) -> String {
     format!("{PREFIX}tunnel-{name}")
 }
 
+/// The unit of a tunnel's connector. `None` before the lock knows the guest's id.
+pub fn unit(declarations: &Declarations, declared: &Declared<Tunnel>) -> Option<UnitKey> {
+    let guest = declarations.containers.get(&declared.spec.connector.guest)?;
+    Some(UnitKey { vmid: declarations.vmid(guest)?, stem: stem(&declared.meta.name) })
+}
+
 /// The units of all connectors: what an observation has to know.
 pub fn extend(scope: &mut Scope, declarations: &Declarations) {
     for declared in declarations.tunnels.values() {
-        let guest = declarations.containers.get(&declared.spec.connector.guest);
-        if let Some(vmid) = guest.and_then(|guest| declarations.vmid(guest)) {
-            scope.wanted.insert(UnitKey { vmid, stem: stem(&declared.meta.name) }, None);
-        }
+        scope.wanted.extend(unit(declarations, declared).map(|key| (key, None)));
     }
 }
 
@@ -39,8 +43,8 @@ pub fn connector(declarations: &Declarations, _: &Observed<GuestUnit>, earlier: 
             wants.add(key, waiting(guest.id(), "connector"));
             continue;
         }
-        let Some(tunnel) = earlier.ours::<Tunnel>(uid) else {
-            wants.add(key, waiting(Tunnel::of(uid), "connector with the token of the new tunnel"));
+        let Some(live) = earlier.ours::<tunnel::Tunnel>(uid) else {
+            wants.add(key, waiting(tunnel::Tunnel::of(uid), "connector with the token of the new tunnel"));
             continue;
         };
         let active = format!("{}.service", key.stem);
@@ -49,8 +53,8 @@ pub fn connector(declarations: &Declarations, _: &Observed<GuestUnit>, earlier: 
         let desired = Desired {
             units: [(active.clone(), text)].into(),
             active,
-            secret: Some(SecretFile { name: token, of: Secret::TunnelToken { tunnel: tunnel.id.clone() } }),
-            needs: vec![guest.id(), Tunnel::of(uid)],
+            secret: Some(SecretFile { name: token, of: Secret::TunnelToken { tunnel: live.id.clone() } }),
+            needs: vec![guest.id(), tunnel::Tunnel::of(uid)],
         };
         wants.add(key, Wanted::Ready(Ready { mark, adopt: false, mode: declared.meta.mode, desired }));
     }

@@ -91,6 +91,8 @@ pub struct Live {
     pub beside: Vec<String>,
     /// From the marks.
     pub uses: Vec<ObjectId>,
+    /// The route by which addresses are reached, which has the uid of the same declaration.
+    pub route: Option<ObjectId>,
     /// The marks of the records differ, so at least one must be written anew.
     pub mixed: bool,
 }

@@ -52,7 +52,7 @@ impl Resource for DnsRecord {
         desired.needs.iter().chain(&desired.uses).cloned().collect()
     }
     fn uses(live: &Live) -> Vec<ObjectId> {
-        live.uses.clone()
+        live.uses.iter().chain(&live.route).cloned().collect()
     }
     fn remark(desired: &Desired, live: &Live) -> Option<String> {
         plan::remark(desired, live)

@@ -1,8 +1,9 @@
 //! Which record stands under which key, and whose it is. Pure.
 use super::{DnsRecord, Held, Key, Live, Row, Scope, comment};
 use crate::{
-    model::{Foreign, Found, Inventory, Mark, ObjectId, Ours, Revision, Uid},
+    model::{Foreign, Found, Inventory, Mark, ObjectId, Ours, Resource, Revision, Uid},
     providers::cloudflare::Record,
+    resources::traefik_file::{FileName, TraefikFile},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,8 +93,10 @@ fn ours(wanted: Option<&Uid>, mine: &[&Seen<'_>], foreign: &[&Seen<'_>]) -> Opti
         mine.iter().filter_map(|seen| seen.mark.as_ref().map(|(mark, uses)| (*seen, mark, uses))).collect();
     let of_wanted = marked.iter().find(|(_, mark, _)| Some(&mark.uid) == wanted);
     let (_, first, uses) = of_wanted.or(marked.first())?;
+    let addresses = marked.iter().any(|(seen, ..)| matches!(seen.record.kind.as_str(), "A" | "AAAA"));
     let mut live = Live {
         uses: (*uses).clone(),
+        route: addresses.then(|| TraefikFile::id(&FileName::of(first))),
         beside: foreign.iter().map(|seen| describe(seen.record)).collect(),
         ..Live::default()
     };

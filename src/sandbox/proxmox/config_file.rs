@@ -1,5 +1,5 @@
 //! A guest's config file as text: what its digest is taken of, and what blank values turn into.
-use super::state::{Conf, Guest};
+use super::state::{Conf, Guest, Kind};
 use sha1::{Digest, Sha1};
 use std::fmt::Write;
 
@@ -61,13 +61,15 @@ fn encode(line: &str) -> String {
 /// Gives values the form in which they are read back from the file: trimmed, a blank for nothing, the notes with a newline
 /// at their end.
 pub fn settle(guest: &mut Guest) {
+    // qemu-server drops the newline at the end of the notes, pve-container adds one.
+    let end = if guest.kind == Kind::Lxc { "\n" } else { "" };
     for conf in [&mut guest.conf, &mut guest.pending].into_iter().chain(guest.snapshots.values_mut()) {
         if conf.get("description").is_some_and(|d| d.trim_end_matches('\n').is_empty()) {
             conf.remove("description");
         }
         for (key, value) in conf.iter_mut() {
             if key == "description" {
-                *value = format!("{}\n", value.trim_end_matches('\n'));
+                *value = format!("{}{end}", value.trim_end_matches('\n'));
             } else if value.trim().is_empty() {
                 *value = " ".into();
             } else if value.trim().len() != value.len() {
@@ -79,7 +81,6 @@ pub fn settle(guest: &mut Guest) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::state::Kind;
     use super::*;
 
     fn guest(conf: &[(&str, &str)]) -> Guest {

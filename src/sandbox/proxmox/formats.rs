@@ -81,6 +81,7 @@ fn one(format: &str, value: &str) -> Result<(), String> {
             let plain = v.split_once('%').filter(|(ip, _)| ip.starts_with("fe80")).map_or(v, |(ip, _)| ip);
             rule(plain.parse::<IpAddr>().is_ok(), "value does not look like a valid IP address")
         }
+        "pve-qm-ipconfig" => ipconfig(v),
         "pve-ct-timezone" => rule(is_time_zone(v), &format!("invalid time zone '{v}'")),
         "disk-size" => rule(bytes(v).is_some(), &format!("value does not look like a valid disk size: {v}")),
         "pve-iface" => rule(is_interface(v), &format!("invalid network interface name '{v}'")),
@@ -98,6 +99,31 @@ fn one(format: &str, value: &str) -> Result<(), String> {
         ),
         _ => Ok(()),
     }
+}
+
+/// `ip=…,gw=…,ip6=…,gw6=…` of cloud-init.
+fn ipconfig(v: &str) -> Result<(), String> {
+    let parts: Vec<(&str, &str)> = v.split(',').filter_map(|p| p.split_once('=')).collect();
+    let has = |key: &str| parts.iter().any(|(k, _)| *k == key);
+    let mut wrong = String::new();
+    for (key, value) in &parts {
+        let checked = match *key {
+            "ip" => one("pve-ipv4-config", value),
+            "ip6" => one("pve-ipv6-config", value),
+            "gw" => one("ipv4", value),
+            "gw6" => one("ipv6", value),
+            _ => Err("property is not defined in schema and the schema does not allow additional properties".into()),
+        };
+        if let Err(why) = checked {
+            wrong.push_str(&format!("{key}: invalid format - {why}\n"));
+        }
+    }
+    for (gateway, address) in [("gw", "ip"), ("gw6", "ip6")] {
+        if has(gateway) && !has(address) {
+            wrong.push_str(&format!("{address}: missing property required by '{gateway}'\n"));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("format error\n{wrong}")) }
 }
 
 fn user(v: &str) -> Result<(), String> {

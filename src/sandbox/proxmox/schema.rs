@@ -138,7 +138,8 @@ pub fn check_text(value: &str, schema: &Schema, path: &str, errors: &mut Errors)
         return add(errors, path, format!("type check ('{kind}') failed - got '{value}'"));
     }
     let wrong = match &schema.format {
-        Some(Format::Named(name)) => formats::check(name, value),
+        // A property string's errors say where they stand.
+        Some(Format::Named(name)) => formats::check(name, value).map_err(|why| placed(name, path, &why)),
         Some(Format::Properties(inner)) => property::parse(inner, value, path).map(|_| ()),
         None => Ok(()),
     };
@@ -170,6 +171,20 @@ pub fn check_text(value: &str, schema: &Schema, path: &str, errors: &mut Errors)
             let list = allowed.join(", ");
             add(errors, path, format!("value '{value}' does not have a value in the enumeration '{list}'"));
         }
+    }
+}
+
+/// Puts `net0.` before the keys of a property string that has a name instead of a nested schema.
+fn placed(format: &str, path: &str, why: &str) -> String {
+    match why.strip_prefix("format error\n").filter(|_| format.starts_with("pve-qm-")) {
+        Some(lines) => {
+            let placed = |l: &str| match l.is_empty() {
+                true => "\n".to_string(),
+                false => format!("{path}.{}\n", l.replace("by 'gw", &format!("by '{path}.gw"))),
+            };
+            format!("format error\n{}", lines.lines().map(placed).collect::<String>())
+        }
+        None => why.to_string(),
     }
 }
 

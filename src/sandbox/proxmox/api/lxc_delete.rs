@@ -42,14 +42,15 @@ pub fn perform(
     unreferenced: bool,
     log: &mut Vec<String>,
 ) -> Result<()> {
-    let guest = world.any(Kind::Lxc, vmid)?.clone();
+    let kind = world.state.guests.get(&vmid).map_or(Kind::Lxc, |g| g.kind);
+    let guest = world.any(kind, vmid)?.clone();
     deletable(&guest, vmid, force)?;
     if guest.running.is_some() {
         log.push(format!("forced to stop CT {vmid} before destroying!"));
     }
-    for (key, value) in guest.conf.iter().filter(|(k, _)| crate::sandbox::proxmox::world::is_disk(Kind::Lxc, k)) {
+    for (key, value) in guest.conf.iter().filter(|(k, _)| crate::sandbox::proxmox::world::is_disk(kind, k)) {
         let volid = value.split(',').next().unwrap_or_default();
-        if super::lxc_volume::kind(volid) == "volume" && !key.starts_with("unused") {
+        if super::lxc_volume::kind(volid) == "volume" && volid.contains(':') && !key.starts_with("unused") {
             storage::name_of(world, volid)?;
         }
     }
@@ -60,7 +61,7 @@ pub fn perform(
         }
     }
     if purge {
-        log.push(format!("purging CT {vmid} from related configurations.."));
+        log.push(format!("purging {} {vmid} from related configurations..", kind.title()));
     }
     Ok(())
 }

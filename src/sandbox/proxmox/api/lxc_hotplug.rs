@@ -141,7 +141,8 @@ fn set_deletes(guest: &mut Guest, deletes: &[(String, bool)]) {
     };
 }
 
-fn remember_delete(guest: &mut Guest, key: &str) {
+/// Puts a deletion into the pending section.
+pub fn remember_delete(guest: &mut Guest, key: &str) {
     let mut deletes = pending_deletes(guest);
     if !deletes.iter().any(|(k, _)| k == key) {
         deletes.push((key.into(), false));
@@ -149,7 +150,8 @@ fn remember_delete(guest: &mut Guest, key: &str) {
     set_deletes(guest, &deletes);
 }
 
-fn forget_delete(guest: &mut Guest, key: &str) {
+/// Takes a deletion out of the pending section.
+pub fn forget_delete(guest: &mut Guest, key: &str) {
     let deletes: Vec<_> = pending_deletes(guest).into_iter().filter(|(k, _)| k != key).collect();
     set_deletes(guest, &deletes);
 }

@@ -15,6 +15,8 @@ pub mod lxc_snapshot;
 pub mod lxc_volume;
 pub mod node;
 pub mod pools;
+pub mod qemu_read;
+pub mod qemu_write;
 pub mod storage;
 pub mod storage_content;
 pub mod storage_definition;
@@ -40,6 +42,8 @@ const FAMILIES: &[&[Endpoint]] = &[
     lxc_volume::ENDPOINTS,
     node::ENDPOINTS,
     pools::ENDPOINTS,
+    qemu_read::ENDPOINTS,
+    qemu_write::ENDPOINTS,
     storage::ENDPOINTS,
     storage_content::ENDPOINTS,
     storage_definition::ENDPOINTS,

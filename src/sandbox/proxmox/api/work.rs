@@ -1,8 +1,8 @@
 //! What tasks do when they end: one line per kind of work.
-use super::{lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, storage};
+use super::{lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, qemu_write, storage};
 use crate::sandbox::proxmox::{
     refusal::{Refusal, Result},
-    state::Volume,
+    state::{Conf, Volume},
     task::Work,
     world::World,
 };
@@ -51,6 +51,27 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
         Work::Snapshot { vmid, name, description } => lxc_snapshot::perform_create(world, vmid, &name, description),
         Work::Rollback { vmid, name, start } => lxc_snapshot::perform_rollback(world, vmid, &name, start),
         Work::DeleteSnapshot { vmid, name } => lxc_snapshot::perform_delete(world, vmid, &name),
-        Work::CreateVm { .. } | Work::ConfigureVm { .. } => Err(Refusal::not_simulated("this kind of task")),
+        Work::CreateVm { vmid, conf, disks, pool, start } => {
+            qemu_write::perform_create(world, vmid, conf, disks, pool, start, log)
+        }
+        Work::ConfigureVm { vmid, set, delete, revert, force } => {
+            log.push(said(vmid, &set, &delete));
+            qemu_write::perform_change(world, vmid, set, delete, revert, force, log)
+        }
+        Work::StartVm { vmid } => qemu_write::perform_start(world, vmid),
+        Work::StopVm { vmid } => qemu_write::perform_stop(world, vmid),
+        Work::RebootVm { vmid } => {
+            qemu_write::perform_stop(world, vmid)?;
+            qemu_write::perform_start(world, vmid)
+        }
     }
+}
+
+/// What `qmconfig` logs of its parameters.
+fn said(vmid: u32, set: &Conf, delete: &[String]) -> String {
+    let mut parts: Vec<String> = set.iter().map(|(k, v)| format!("-{k} {v}")).collect();
+    if !delete.is_empty() {
+        parts.push(format!("-delete {}", delete.join(",")));
+    }
+    format!("update VM {vmid}: {}", parts.join(" "))
 }
