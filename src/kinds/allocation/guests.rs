@@ -17,7 +17,12 @@ impl Work<'_> {
             let Some(entry) = self.out.lock.objects.get(&id) else { continue };
             let carried = self.carried.guests.iter().find(|(_, guest)| guest.uid.as_ref() == Some(&entry.uid));
             let adopted = declared.meta.adopt.as_ref().and_then(|text| text.parse().ok());
-            let known = pinned.or(adopted).or(entry.vmid).or(carried.map(|(vmid, _)| *vmid));
+            // An id that another guest of ours still carries was given away too early (by a look-less `lock --offline`).
+            let others = |vmid: &u32| {
+                self.carried.guests.get(vmid).is_some_and(|g| g.uid.as_ref().is_some_and(|uid| *uid != entry.uid))
+            };
+            let locked = entry.vmid.filter(|vmid| !others(vmid));
+            let known = pinned.or(adopted).or(locked).or(carried.map(|(vmid, _)| *vmid));
             let vmid = match known {
                 Some(vmid) => vmid,
                 None => match (FIRST_VMID..=LAST_VMID).find(|vmid| !vmids.contains(vmid)) {
@@ -64,7 +69,8 @@ impl Work<'_> {
     fn taken_vmids(&self) -> BTreeSet<u32> {
         let pinned = self.declarations.containers.values().filter_map(|c| c.spec.vmid.pinned()).map(|vmid| vmid.get());
         let locked = self.out.lock.objects.values().filter_map(|entry| entry.vmid);
-        pinned.chain(locked).chain(self.carried.guests.keys().copied()).collect()
+        let held = self.carried.guests.keys().chain(&self.released).copied();
+        pinned.chain(locked).chain(held).collect()
     }
 
     fn taken_macs(&self) -> BTreeSet<Mac> {

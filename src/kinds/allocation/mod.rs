@@ -47,6 +47,7 @@ pub fn allocate(
         now,
         fresh,
         new: BTreeSet::new(),
+        released: BTreeSet::new(),
         out: Allocated { lock: lock.clone(), made: vec![], unsettled: BTreeSet::new(), problems: vec![] },
     };
     work.rename();
@@ -67,6 +68,8 @@ struct Work<'a> {
     fresh: &'a mut dyn FnMut() -> Uid,
     /// Objects whose uid was chosen in this run.
     new: BTreeSet<DeclarationId>,
+    /// Ids of guests that stop being declared in this run: they are still there, and nobody may get them yet.
+    released: BTreeSet<u32>,
     out: Allocated,
 }
 
@@ -93,6 +96,7 @@ impl Work<'_> {
             self.out.lock.objects.keys().filter(|id| !declared.contains(id)).cloned().collect();
         for id in gone {
             let rests = self.out.lock.objects.get(&id).and_then(|entry| entry.block.as_ref()).map(ToString::to_string);
+            self.released.extend(self.out.lock.objects.get(&id).and_then(|entry| entry.vmid));
             self.out.lock.release(&id, self.now);
             self.out.made.push(match rests {
                 Some(block) => format!("{id}: no longer declared; ports {block} rest"),

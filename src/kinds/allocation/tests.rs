@@ -214,3 +214,22 @@ fn an_adopted_guest_keeps_its_addresses() {
     let got = run(&declared(&adopted), &offline, &carried, 1, 1).lock;
     assert_eq!(got.objects[&id("Container", "a")].macs["eth0"], mac);
 }
+
+#[test]
+fn an_id_is_not_given_away_while_its_guest_may_still_be_there() {
+    let lock = run(&declared(&guest("a", 5)), &Lock::default(), &Carried::default(), 0, 1).lock;
+    // a leaves and b comes in one commit: a is still there
+    let swapped = run(&declared(&guest("b", 6)), &lock, &Carried::default(), 1, 2).lock;
+    assert_eq!(swapped.objects[&id("Container", "b")].vmid, Some(101));
+    // in two commits, offline: the clash is seen when somebody looks
+    let none = declared(
+        "apiVersion: trueup/v1alpha1\nkind: Template\nmetadata: { name: t }\nspec: { storage: local, container: { file: x.tar.zst } }\n",
+    );
+    let gone = run(&none, &lock, &Carried::default(), 1, 2).lock;
+    let offline = run(&declared(&guest("b", 6)), &gone, &Carried::default(), 2, 3).lock;
+    assert_eq!(offline.objects[&id("Container", "b")].vmid, Some(100));
+    let live = CarriedGuest { uid: Some(lock.objects[&id("Container", "a")].uid.clone()), ..CarriedGuest::default() };
+    let carried = Carried { guests: BTreeMap::from([(100, live)]), ..Carried::default() };
+    let online = run(&declared(&guest("b", 6)), &offline, &carried, 3, 4).lock;
+    assert_eq!(online.objects[&id("Container", "b")].vmid, Some(101));
+}

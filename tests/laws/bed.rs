@@ -1,0 +1,226 @@
+//! A sandbox in this process, and passes over it through real clients.
+use super::random::Random;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    sync::Arc,
+};
+use trueup::{
+    engine::{self, Estate, Report},
+    kinds::{
+        self, Declarations, RESOURCES,
+        allocation::{Carried, allocate, fill},
+    },
+    ledger::Lock,
+    manifest::SourceFile,
+    model::{ObjectId, Plan, Uid, Verb},
+    plan::Consent,
+    providers::{Providers, cloudflare, host::Host, http::Trust, proxmox, sandbox_connection::Connection, traefik},
+    resources::Change,
+    sandbox::{
+        drift::{self, Drift},
+        faults::{Fault, What, When},
+        proxmox::{Kind, SeedGuest},
+        seed::{Seed, ZONE},
+        serve::{NetMode, Options, Running, serve},
+    },
+};
+
+const FOREIGN_GUEST: u32 = 900;
+const FOREIGN_FILE: &str = "/etc/traefik/dynamic/by-hand.yml";
+
+pub struct Bed {
+    running: Running,
+    lock: Lock,
+    uids: u64,
+    clock: i64,
+    directory: tempfile::TempDir,
+}
+
+impl Bed {
+    /// A fresh sandbox with things in it that are not ours.
+    pub async fn new(random: &mut Random) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut seed = Seed::default();
+        let config = [("hostname", "by-hand"), ("memory", "512"), ("ostype", "debian"), ("description", "mine\n")];
+        let config = serde_json::from_value(json!(BTreeMap::from(config))).unwrap();
+        seed.proxmox.guests.push(SeedGuest { vmid: FOREIGN_GUEST, kind: Kind::Lxc, node: None, running: true, config });
+        let record = json!({ "name": "by-hand.decent-cloud.org", "type": "TXT", "content": "\"mine\"", "ttl": 300 });
+        seed.cloudflare.records.insert(ZONE.into(), vec![record]);
+        let net = NetMode::Simulated;
+        let options = Options { net, fast: true, seed, ..Options::new(directory.path().join("sandbox")) };
+        let running = serve(options).await.unwrap();
+        let content = "http:\n  routers:\n    by-hand:\n      rule: Host(`by-hand.example.net`)\n      service: by-hand\n  \
+                       services:\n    by-hand:\n      loadBalancer:\n        servers:\n          - url: http://127.0.0.1:1\n";
+        let file = Drift::File { vmid: None, path: FOREIGN_FILE.into(), content: content.into() };
+        drift::apply(running.site(), file).await.unwrap();
+        Self { running, lock: Lock::default(), uids: random.below(1 << 40), clock: 0, directory }
+    }
+
+    fn declare(&mut self, text: &str) -> Declarations {
+        let (mut declarations, found) = kinds::load(vec![SourceFile::new("site.yaml", text)]);
+        let errors: Vec<_> = found.iter().filter(|d| d.is_error()).map(|d| &d.message).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{text}");
+        self.clock += 1;
+        let now = Timestamp::from_second(1_790_000_000 + self.clock * 60).unwrap();
+        let uids = &mut self.uids;
+        let allocated = allocate(&declarations, &self.lock, &Carried::default(), now, &mut || {
+            *uids += 1;
+            let mut bits = [0; 10];
+            bits[2..].copy_from_slice(&uids.to_be_bytes());
+            Uid::from_bits(bits)
+        });
+        assert!(allocated.problems.is_empty(), "{:?}", allocated.problems);
+        self.lock = allocated.lock.clone();
+        assert!(fill(&mut declarations, allocated.lock).is_empty());
+        declarations
+    }
+
+    /// What a pass works on; new clients each time, as a command makes them.
+    pub fn estate(&mut self, text: &str) -> Arc<Estate<Declarations>> {
+        let declarations = self.declare(text);
+        let providers = providers(self.running.connection());
+        Arc::new(Estate { declarations, providers, resources: RESOURCES, without: BTreeMap::new() })
+    }
+
+    /// One pass; where a guard refuses, again with the consent that the refusal asks for, as a person would give it.
+    pub async fn pass(&mut self, text: &str) -> Report {
+        let estate = self.estate(text);
+        let tell = |_: engine::Event<'_>| {};
+        let report = engine::pass(&estate, &engine::Options::default(), &tell).await;
+        let withheld = report.waves.iter().flat_map(|wave| &wave.withheld).next();
+        let digest = match (&report.refusal, withheld) {
+            (Some(refusal), _) => refusal.digest.clone(),
+            (None, Some((_, why))) => {
+                why.split_once("--consent ").map(|(_, rest)| rest.chars().take_while(char::is_ascii_hexdigit).collect())
+            }
+            (None, None) => None,
+        };
+        let Some(digest) = digest else { return report };
+        let consent = Consent { digest: Some(digest), named: BTreeSet::new() };
+        engine::pass(&estate, &engine::Options { consent, ..Default::default() }, &tell).await
+    }
+
+    /// How many writes any system has seen.
+    pub fn writes(&self) -> u64 {
+        self.running.site().faults.counts().1
+    }
+
+    pub fn add(&self, fault: Fault) {
+        self.running.site().faults.add(fault).unwrap();
+    }
+
+    pub fn heal(&self) {
+        self.running.site().faults.replace(vec![]).unwrap();
+    }
+
+    /// Everything that is not ours, as bytes.
+    pub async fn foreign(&self) -> String {
+        let state = serde_json::to_value(self.running.site().cloudflare.snapshot()).unwrap();
+        let records = state["records"][ZONE].as_object().unwrap();
+        let mine: Vec<&Value> = records.values().filter(|r| r["name"] == "by-hand.decent-cloud.org").collect();
+        let file = fs::read(self.directory.path().join("sandbox/node").join(FOREIGN_FILE.trim_start_matches('/')));
+        format!("{}\n{mine:?}\n{:?}", self.config(FOREIGN_GUEST).await, file.unwrap())
+    }
+
+    /// A guest's configuration, pending included, and whether it runs.
+    pub async fn config(&self, vmid: u32) -> String {
+        let state = serde_json::to_value(self.running.site().proxmox.snapshot()).unwrap();
+        state["guests"][vmid.to_string()].to_string()
+    }
+
+    /// The id of one of our guests.
+    pub fn some_guest(&self, random: &mut Random) -> u32 {
+        let ids: Vec<u32> = self.lock.objects.values().filter_map(|entry| entry.vmid).collect();
+        *random.pick(&ids)
+    }
+
+    /// Somebody destroys our guest and makes another one under its id.
+    pub async fn replace_by_foreign(&self, vmid: u32) {
+        let call = |method: &str, path: String, body: Option<Value>| Drift::Call {
+            system: "proxmox".into(),
+            method: method.into(),
+            path,
+            body,
+        };
+        let site = self.running.site();
+        let guest = Drift::Power { guest: vmid.to_string(), running: false };
+        drift::apply(site, guest).await.unwrap();
+        let path = format!("/api2/json/nodes/pve1/lxc/{vmid}");
+        drift::apply(site, call("DELETE", path, None)).await.unwrap();
+        let body = json!({
+            "vmid": vmid, "hostname": "theirs", "storage": "local",
+            "ostemplate": "local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst",
+        });
+        drift::apply(site, call("POST", "/api2/json/nodes/pve1/lxc".into(), Some(body))).await.unwrap();
+        // A task has its effect when it is next looked at.
+        while self.config(vmid).await.contains("\"lock\":\"create\"") || !self.config(vmid).await.contains("theirs") {
+            tokio::task::yield_now().await;
+            let _ = site.proxmox.guests();
+        }
+    }
+
+    /// No uid stands for two guests, tunnels or records of one name and type.
+    pub async fn no_duplicates(&self) {
+        let state = serde_json::to_value(self.running.site().cloudflare.snapshot()).unwrap();
+        let mut seen = BTreeSet::new();
+        for record in state["records"][ZONE].as_object().unwrap().values() {
+            let key = format!("{} {}", record["name"], record["type"]);
+            assert!(seen.insert(key.clone()), "two records {key}");
+        }
+        let mut names = BTreeSet::new();
+        for tunnels in state["tunnels"].as_object().unwrap().values() {
+            for tunnel in tunnels.as_object().unwrap().values().filter(|t| t["deleted_at"].is_null()) {
+                assert!(names.insert(tunnel["name"].to_string()), "two tunnels {}", tunnel["name"]);
+            }
+        }
+    }
+
+    pub async fn end(self) {
+        self.running.stop().await.unwrap();
+    }
+}
+
+fn providers(connection: &Connection) -> Providers {
+    let authority = |path| Trust::Ca(fs::read_to_string(path).unwrap());
+    let token = |path| SecretString::from(fs::read_to_string(path).unwrap().trim().to_owned());
+    let host = Host::sandbox(&connection.host_socket);
+    let proxmox = proxmox::Access {
+        endpoints: vec![connection.proxmox.url.parse().unwrap()],
+        trust: authority(&connection.proxmox.ca),
+        token: token(&connection.proxmox.token_file),
+    };
+    let cloudflare = cloudflare::Access {
+        base: format!("{}/client/v4", connection.cloudflare.url).parse().unwrap(),
+        trust: authority(&connection.cloudflare.ca),
+        token: token(&connection.cloudflare.token_file),
+    };
+    let api = traefik::Api::new(connection.traefik.url.parse().unwrap()).unwrap();
+    Providers {
+        proxmox: Some(proxmox::Proxmox::connect(proxmox).unwrap()),
+        cloudflare: Some(cloudflare::Cloudflare::connect(&cloudflare).unwrap()),
+        traefik: Some(traefik::Traefik::new(host.clone(), "/etc/traefik/dynamic", Some(api))),
+        host: Some(host),
+        ..Providers::default()
+    }
+}
+
+/// What a plan promised: objects, with the verbs that were shown or sketched.
+pub fn promised(plan: &Plan<Change>) -> BTreeMap<ObjectId, BTreeSet<Verb>> {
+    let mut out: BTreeMap<ObjectId, BTreeSet<Verb>> = BTreeMap::new();
+    let now = plan.steps.iter().map(|step| (&step.id.object, step.verb));
+    let later = plan.later.iter().map(|later| (&later.object, later.verb));
+    for (object, verb) in now.chain(later) {
+        out.entry(object.clone()).or_default().insert(verb);
+    }
+    out
+}
+
+pub fn rule(system: &str, writes: bool, nth: Option<u64>, when: When, what: What) -> Fault {
+    let mut rule: Fault = serde_json::from_value(json!({ "system": system, "writes": writes, "what": what })).unwrap();
+    (rule.nth, rule.when) = (nth, when);
+    rule
+}
