@@ -145,7 +145,7 @@ fn json_has_one_object_a_line() {
     let lines = json_lines(&found);
     let objects: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(objects.len(), found.len());
-    assert_eq!(objects[0]["type"], "diagnostic");
+    assert_eq!(objects[0]["event"], "diagnostic");
     assert_eq!(
         (&objects[0]["file"], &objects[0]["line"]),
         (&"a.yaml".into(), &found[0].spot.as_ref().map(|s| s.place().line).into())
