@@ -86,11 +86,8 @@ fn is_test_file(module: &[String]) -> bool {
 }
 
 fn must_be_pure(module: &[String]) -> bool {
-    match module.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["plan" | "model" | "kinds", ..] => true,
-        ["resources", _, "plan" | "desired", ..] => true,
-        _ => false,
-    }
+    let parts: Vec<&str> = module.iter().map(String::as_str).collect();
+    matches!(parts[..], ["plan" | "model" | "kinds", ..] | ["resources", _, "plan" | "desired", ..])
 }
 
 /// Checks one file. `folders(module)`: whether `src/` has this module as a folder.
@@ -112,11 +109,11 @@ fn check(file: &str, text: &str, folders: &dyn Fn(&str) -> bool) -> Vec<Breach> 
         if import.path[0] == "crate"
             && let (Some(from), Some(to)) = (floor, import.path.get(1))
         {
+            let to_sandbox = to == "sandbox" && from != "sandbox";
             match (level(from), level(to)) {
-                (Some(_), Some(_)) if to == "sandbox" && from != "sandbox" => {
-                    if from != "cli" && !in_test {
-                        breach(import.line, format!("`{path}`: the product does not import the sandbox"));
-                    }
+                _ if to_sandbox && (from == "cli" || in_test) => {}
+                _ if to_sandbox => {
+                    breach(import.line, format!("`{path}`: the product does not import the sandbox"));
                 }
                 (Some(above), Some(below)) if below < above => {
                     breach(import.line, format!("`{path}`: {from} stands below {to} and may not import it"));

@@ -1,7 +1,7 @@
 //! `trueup schema [KIND] [--out DIR]`
 use super::screen::Screen;
 use crate::{
-    kinds::{KINDS, Kind, schema_of, schema_of_all},
+    kinds::{KINDS, Kind, schema_file, schema_files, schema_of, schema_of_all},
     manifest::suggest,
     model::{Class, Failure},
     report::Exit,
@@ -13,7 +13,7 @@ use std::{fs, path::PathBuf};
 
 const EXAMPLES: &str = "\
 Editors with a YAML language server use a schema that is named in the first line of a file:
-  # yaml-language-server: $schema=schemas/trueup.json";
+  # yaml-language-server: $schema=schemas/trueup.schema.json";
 
 /// Print the JSON Schema of manifests, of one kind or of all
 #[derive(Args, Debug)]
@@ -21,7 +21,7 @@ Editors with a YAML language server use a schema that is named in the first line
 pub(super) struct Schema {
     /// The kind: Container, PortAllocation, …; without it, one schema for all kinds
     kind: Option<String>,
-    /// Write them as files instead: one for each kind, and `trueup.json` for all
+    /// Write them as files instead: one for each kind, and `trueup.schema.json` for all
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -34,17 +34,13 @@ impl Schema {
             return Ok(Exit::Done);
         };
         fs::create_dir_all(&directory).with_context(|| format!("make the directory {}", directory.display()))?;
-        let mut files: Vec<(String, Value)> = vec![];
-        match kind {
-            Some(kind) => files.push((kind.name.to_lowercase(), schema_of(kind))),
-            None => {
-                files.extend(KINDS.iter().map(|kind| (kind.name.to_lowercase(), schema_of(kind))));
-                files.push(("trueup".into(), schema_of_all()));
-            }
-        }
+        let files = match kind {
+            Some(kind) => vec![(schema_file(kind), text(&schema_of(kind))?)],
+            None => schema_files(),
+        };
         for (name, schema) in files {
-            let path = directory.join(format!("{name}.json"));
-            fs::write(&path, text(&schema)?).with_context(|| format!("write {}", path.display()))?;
+            let path = directory.join(name);
+            fs::write(&path, schema).with_context(|| format!("write {}", path.display()))?;
         }
         Ok(Exit::Done)
     }

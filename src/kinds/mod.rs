@@ -6,9 +6,11 @@ pub mod container;
 pub mod declared;
 pub mod dns_slug;
 pub mod gateway;
+mod generated;
 pub mod kind;
 pub mod load;
 pub mod port_allocation;
+mod reference;
 pub mod registry;
 mod schema;
 pub mod site;
@@ -17,8 +19,10 @@ pub mod template;
 pub mod tunnel;
 
 pub use declared::{Declarations, Declared, Spec};
+pub use generated::{reference_files, schema_file, schema_files};
 pub use kind::{KINDS, Kind};
 pub use load::load;
+pub use reference::reference_of;
 pub use registry::RESOURCES;
 pub use schema::{schema_of, schema_of_all};
 

@@ -58,3 +58,56 @@ fn samples_are_understood() {
         assert!(!declarations.containers.is_empty());
     }
 }
+
+/// What people copy from must be right.
+#[test]
+fn manifests_and_examples_of_this_repository_are_right() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("manifests")];
+    folders.extend(
+        std::fs::read_dir(root.join("examples")).expect("examples").map(|entry| entry.expect("an entry").path()),
+    );
+    for folder in folders {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|end| end == "yaml") {
+                files.push(SourceFile::new(path.display().to_string(), std::fs::read_to_string(&path).expect("text")));
+            }
+        }
+        let (declarations, found) = load(files);
+        assert!(!found.iter().any(crate::manifest::Diagnostic::is_error), "{}", render(&found, false, 120));
+        assert!(!declarations.containers.is_empty(), "{}", folder.display());
+    }
+}
+
+/// Run by hand: `cargo test --lib ten_megabytes -- --ignored --nocapture`. About 3 s in the dev profile on two busy cores.
+#[test]
+#[ignore = "prints a figure, checks nothing that other tests do not"]
+fn ten_megabytes() {
+    let one = |i: usize| {
+        let (high, low) = (i / 250, i % 250 + 2);
+        format!(
+            "---\napiVersion: trueup/v1alpha1\nkind: Container\nmetadata: {{ name: guest-{i}, labels: {{ customer: acme }} }}\nspec:\n  vmid: {}\n  template: local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst\n  cores: 2\n  memory: 1GiB\n  rootfs: {{ size: 8GiB, storage: local-zfs }}\n  node: pve1\n  networks:\n    - {{ name: eth0, bridge: vmbr1, address: 10.{}.{high}.{low}/16, gateway: 10.{}.0.1, firewall: true, rate: 12MB/s }}\n  dns: {{ servers: [10.0.1.1], search: decent-cloud.org }}\n  features: [nesting]\n  startOnBoot: true\n  tags: [web]\n---\napiVersion: trueup/v1alpha1\nkind: DnsSlug\nmetadata: {{ name: guest-{i} }}\nspec: {{ guest: guest-{i}, slug: auto }}\n",
+            1000 + i,
+            high / 200,
+            high / 200,
+        )
+    };
+    let text: String = (0..16_000).map(one).collect();
+    let size = text.len();
+    let start = std::time::Instant::now();
+    let mut found = Vec::new();
+    let file = std::sync::Arc::new(SourceFile::new("a.yaml", text.clone()));
+    let documents = crate::manifest::read(&file, &mut found);
+    let read = start.elapsed();
+    let start = std::time::Instant::now();
+    let (declarations, found) = load(vec![SourceFile::new("guests.yaml", text)]);
+    println!(
+        "{size} bytes, {} documents read in {read:?}; {} guests loaded in {:?}, {} diagnostics",
+        documents.len(),
+        declarations.containers.len(),
+        start.elapsed(),
+        found.len()
+    );
+}

@@ -113,10 +113,10 @@ impl Diagnostic {
 
     /// The order in which people work through them: by file and place; what has no place first.
     pub fn order(&self, other: &Self) -> Ordering {
-        let key = |d: &Self| {
-            let spot = d.spot.as_ref().map(|s| (s.file.path().to_owned(), s.span.start, s.span.end));
-            (spot, d.severity, d.code, d.message.clone())
-        };
+        fn key(d: &Diagnostic) -> (Option<(&str, usize, usize)>, Severity, &str, &str) {
+            let spot = d.spot.as_ref().map(|s| (s.file.path(), s.span.start, s.span.end));
+            (spot, d.severity, d.code, &d.message)
+        }
         key(self).cmp(&key(other))
     }
 }

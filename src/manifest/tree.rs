@@ -150,11 +150,10 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 let plain = matches!(style, ScalarStyle::Plain);
-                self.finish(
-                    file,
-                    Node { span: range, content: Content::Scalar { text: text.into_owned(), plain } },
-                    anchor,
-                );
+                // The parser says `~` where nothing stands.
+                let nothing = plain && range.is_empty();
+                let text = if nothing { String::new() } else { text.into_owned() };
+                self.finish(file, Node { span: range, content: Content::Scalar { text, plain } }, anchor);
             }
             Event::Alias(id) => {
                 let unfinished = || Arc::new(Node { span: range.clone(), content: Content::List(Vec::new()) });

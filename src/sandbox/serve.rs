@@ -113,7 +113,11 @@ pub async fn serve(options: Options) -> Result<Running> {
     let proxmox = proxmox::Simulator::new(&seed.proxmox, store.load(site::PROXMOX)?, timing);
     let proxmox = Arc::new(proxmox.map_err(wrong("proxmox"))?);
     let state = store.load(site::CLOUDFLARE)?.unwrap_or_default();
-    let cloudflare = Arc::new(cloudflare::Simulator::new(&seed.cloudflare, state).map_err(wrong("cloudflare"))?);
+    let mut account = seed.cloudflare.clone();
+    if options.fast {
+        account.behaviour = account.behaviour.unhurried();
+    }
+    let cloudflare = Arc::new(cloudflare::Simulator::new(&account, state).map_err(wrong("cloudflare"))?);
     let (network, ground) = network(&options.net, &seed, &store).await?;
     let (touched, nft_touched) = (watch::Sender::new(0), watch::Sender::new(0));
     let node = node(&seed, &store, &proxmox, &ground, &touched, &nft_touched)?;

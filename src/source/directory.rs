@@ -16,8 +16,8 @@ const DEEPEST: usize = 32;
 /// Reads all manifests below a directory. They are shown with the path by which the directory was given.
 ///
 /// # Errors
-/// `NotFound` when there is no such directory or no manifest in it; `Denied` when any part of it cannot be read: half a tree
-/// is none.
+/// `NotFound` when there is no such directory; `Invalid` when there is no manifest in it; `Denied` when any part of it cannot be
+/// read: half a tree is none.
 pub fn directory(root: &Path) -> Answer<Tree> {
     let shown = root.display().to_string();
     let attempted = || format!("load the manifests of {shown}");

@@ -114,7 +114,7 @@ pub fn internal_fetch() -> ExitCode {
     let Some(remote) = read.ok().and_then(|_| serde_json::from_slice::<Remote>(&request).ok()) else {
         return ExitCode::from(1);
     };
-    let outcome = match fetch_here(&remote) {
+    let outcome = match fetch_whole(&remote) {
         Ok(commit) => Outcome::Fetched { commit },
         Err(failure) => Outcome::Failed(failure),
     };
@@ -155,6 +155,24 @@ pub(super) fn fetch_here(remote: &Remote) -> Answer<CommitId> {
     server.fetch(&[refspec.as_str()], Some(&mut options), None).map_err(|e| failed(&e))?;
     let commit = repository.find_reference(&here).and_then(|reference| reference.peel_to_commit());
     commit.map(|commit| commit.id().into()).map_err(|e| failed(&e))
+}
+
+/// Fetches; a clone that lost its objects is made anew, because git takes what it names to be there.
+fn fetch_whole(remote: &Remote) -> Answer<CommitId> {
+    let clone = remote.clone_directory();
+    let commit = fetch_here(remote);
+    let torn = match &commit {
+        Ok(commit) => Checkout::new(clone.clone(), *commit, remote.shown()).commit().is_err(),
+        Err(_) => false,
+    };
+    if !torn {
+        return commit;
+    }
+    std::fs::remove_dir_all(&clone).map_err(|error| {
+        let attempted = format!("make the clone {} anew", clone.display());
+        Failure::new(Class::Denied, attempted, error.to_string())
+    })?;
+    fetch_here(remote)
 }
 
 /// The clone; made anew when what is there is none.

@@ -56,12 +56,12 @@ impl Checkout {
     /// The manifests below `directory` of the commit (empty: all of it). Their paths are shown as they are in the repository.
     ///
     /// # Errors
-    /// `NotFound` when there is no such directory, no manifest in it, or part of the commit is missing: half a tree is none.
+    /// `NotFound` when the commit has no such directory; `Invalid` when there is no manifest in it, or part of the commit is
+    /// missing: half a tree is none.
     pub fn tree(&self, directory: &str) -> Answer<Tree> {
         let repository = self.open()?;
-        let failed = |error: &git2::Error| self.failed("read the manifests", error);
-        let commit = repository.find_commit(self.commit.oid()).map_err(|e| failed(&e))?;
-        let whole = commit.tree().map_err(|e| failed(&e))?;
+        let commit = repository.find_commit(self.commit.oid()).map_err(|e| self.torn(&e))?;
+        let whole = commit.tree().map_err(|e| self.torn(&e))?;
         let prefix = match directory.trim_matches('/') {
             "" | "." => String::new(),
             inside => format!("{inside}/"),
@@ -78,7 +78,10 @@ impl Checkout {
                     )
                 };
                 let entry = whole.get_path(Path::new(inside)).map_err(|_| missing())?;
-                repository.find_tree(entry.id()).map_err(|_| missing())?
+                if entry.kind() != Some(ObjectType::Tree) {
+                    return Err(missing());
+                }
+                repository.find_tree(entry.id()).map_err(|e| self.torn(&e))?
             }
         };
         let mut files = Vec::new();
@@ -98,9 +101,9 @@ impl Checkout {
             TreeWalkResult::Ok
         });
         if let Some(error) = lost {
-            return Err(failed(&error).hint("the clone is not whole; delete it, it is made anew"));
+            return Err(self.torn(&error));
         }
-        walk.map_err(|e| failed(&e).hint("the clone is not whole; delete it, it is made anew"))?;
+        walk.map_err(|e| self.torn(&e))?;
         let manifests = manifests(files.into_iter());
         let shown = if prefix.is_empty() { self.shown.clone() } else { format!("{prefix} in {}", self.shown) };
         not_empty(&manifests, &shown)?;
@@ -185,6 +188,13 @@ impl Checkout {
 
     fn open(&self) -> Answer<Repository> {
         Repository::open(&self.repository).map_err(|error| self.failed("open the clone", &error))
+    }
+
+    /// A clone that lost a part. Not `NotFound`: nobody may go on to look elsewhere.
+    fn torn(&self, error: &git2::Error) -> Failure {
+        let attempted = format!("read the manifests {} of {}", self.commit.short(), self.shown);
+        let hint = format!("the clone is not whole; delete {}, it is made anew", self.repository.display());
+        Failure::new(Class::Invalid, attempted, error.message()).hint(hint)
     }
 
     fn failed(&self, what: &str, error: &git2::Error) -> Failure {

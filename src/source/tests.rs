@@ -44,7 +44,7 @@ fn a_directory_is_read_whole_or_not_at_all() {
     let root = dir.path().join("site");
     assert_eq!(directory(&root).expect_err("missing").class, Class::NotFound);
     fs::create_dir(&root).expect("made");
-    assert_eq!(directory(&root).expect_err("empty").class, Class::NotFound);
+    assert_eq!(directory(&root).expect_err("empty").class, Class::Invalid);
     write(&root, "README.md", "no manifest");
     write(&root, "files/compose.yaml", "services: {}");
     assert!(directory(&root).expect_err("nothing in it").reason.contains("no manifests"));
@@ -148,7 +148,7 @@ fn what_cannot_be_fetched_or_read_is_an_error() {
     fs::remove_dir_all(clone.join("objects")).expect("broken");
     fs::create_dir(clone.join("objects")).expect("broken");
     let here = Checkout::new(clone, first, "origin".into());
-    assert!(here.tree("").is_err());
+    assert_eq!(here.tree("").expect_err("torn").class, Class::Invalid);
     assert!(here.commit().is_err());
 }
 

@@ -107,7 +107,8 @@ pub(super) fn not_empty(manifests: &[SourceFile], shown: &str) -> Answer<()> {
         return Ok(());
     }
     let why = if manifests.is_empty() { "there are no manifests in it" } else { "all manifests in it are empty" };
-    let failure = Failure::new(Class::NotFound, format!("load the manifests of {shown}"), why);
+    // Not `NotFound`: nobody may go on to look elsewhere.
+    let failure = Failure::new(Class::Invalid, format!("load the manifests of {shown}"), why);
     Err(failure.hint("manifests are files that end in .yaml or .yml; an empty tree is never taken to want nothing"))
 }
 

@@ -18,8 +18,8 @@ pub(super) fn exclusive<K: Ord>(
     found: &mut Vec<Diagnostic>,
 ) {
     claims.sort_by(|a, b| {
-        let place = |claim: &Claim<K>| (claim.spot.file.path().to_owned(), claim.spot.span.start);
-        a.key.cmp(&b.key).then_with(|| place(a).cmp(&place(b)))
+        let file = || a.spot.file.path().cmp(b.spot.file.path());
+        a.key.cmp(&b.key).then_with(file).then_with(|| a.spot.span.start.cmp(&b.spot.span.start))
     });
     for group in claims.chunk_by(|a, b| a.key == b.key) {
         let Some((first, again)) = group.split_first() else { continue };

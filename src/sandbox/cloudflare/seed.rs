@@ -158,10 +158,23 @@ pub struct Behaviour {
     pub connections_linger: u32,
 }
 
+/// Requests in five minutes that Cloudflare grants a user.
+const GRANTED: u32 = 1_200;
+
+impl Behaviour {
+    /// Without Cloudflare's own budget, so that many fast passes over one account do not wait for its window. A budget
+    /// that a seed sets otherwise is meant and stays.
+    #[must_use]
+    pub fn unhurried(mut self) -> Self {
+        self.rate_limit = self.rate_limit.filter(|limit| *limit != GRANTED);
+        self
+    }
+}
+
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
-            rate_limit: Some(1_200),
+            rate_limit: Some(GRANTED),
             throttled_body: ThrottledBody::Envelope,
             silent_proxied: true,
             wrapped_errors: true,

@@ -37,7 +37,7 @@ pub struct SeedNode {
     pub address: String,
     pub bridges: BTreeMap<String, Bridge>,
     pub cpus: u32,
-    /// Bytes.
+    /// MiB.
     pub memory: u64,
 }
 
@@ -45,12 +45,7 @@ impl Default for SeedNode {
     fn default() -> Self {
         let bridge =
             Bridge { cidr: Some("10.99.0.2/24".into()), gateway: Some("10.99.0.1".into()), ..Bridge::default() };
-        Self {
-            address: "10.99.0.2".into(),
-            bridges: [("vmbr0".into(), bridge)].into(),
-            cpus: 2,
-            memory: 25_276_502_016,
-        }
+        Self { address: "10.99.0.2".into(), bridges: [("vmbr0".into(), bridge)].into(), cpus: 2, memory: 24_105 }
     }
 }
 
@@ -137,7 +132,7 @@ impl Seed {
             State { release: self.version, options: self.options.clone(), next_pid: 3000, booted, ..State::default() };
         for (name, node) in &self.nodes {
             let SeedNode { address, bridges, cpus, memory } = node.clone();
-            state.nodes.insert(name.clone(), Node { address, bridges, cpus, memory });
+            state.nodes.insert(name.clone(), Node { address, bridges, cpus, memory: memory << 20 });
         }
         if state.nodes.is_empty() {
             return Err("a cluster needs a node".into());

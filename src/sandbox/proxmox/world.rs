@@ -161,9 +161,20 @@ impl World {
         format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
     }
 
-    /// Lets pvestatd report whenever it was due up to a time. Where nothing takes time, every look is fresh.
+    /// What is known of a guest's state where pvestatd is asked. Where nothing takes time, that is the present.
+    pub fn seen(&self, vmid: u32, guest: &Guest) -> Option<Reported> {
+        match self.timing {
+            Timing::Fast => Some(self.reported(vmid, guest, self.now)),
+            Timing::Real => self.state.reported.get(&vmid).cloned(),
+        }
+    }
+
+    /// Lets pvestatd report whenever it was due up to a time.
     pub fn report_up_to(&mut self, until: u64) {
-        if self.timing == Timing::Fast || self.state.next_report == 0 {
+        if self.timing == Timing::Fast {
+            return;
+        }
+        if self.state.next_report == 0 {
             self.state.next_report = until + REPORT_EVERY;
             return self.report(until);
         }

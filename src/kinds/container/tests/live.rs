@@ -209,3 +209,37 @@ async fn disks_grow_and_a_change_that_waits_for_a_restart_is_said() {
     let small = allowed.replace("size: 16GiB", "size: 4GiB");
     insta::assert_snapshot!(site.converge(&declared(&small)).await.join("\n"), @"remark guest/100 rootfs has 16GiB, more than the 4GiB of the manifest: disks only grow");
 }
+
+/// L8: the uid carries it over; only the mark is written anew.
+#[tokio::test]
+async fn a_renamed_manifest_keeps_its_guest() {
+    let site = Site::new(Seed::default()).await;
+    site.converge(&declared(&container("web", "", 5, ""))).await;
+    let renamed = declared(&container("www", "", 5, ", hostname: web"));
+    assert_eq!(site.converge(&renamed).await, ["~ guest/100 set mark"]);
+    assert!(site.config(100, "description").contains(" declared=Container/www "));
+    assert_eq!(site.converge(&renamed).await, Vec::<String>::new());
+}
+
+/// C3: each write of a create, a change and a removal lost in turn, before and after its effect.
+#[tokio::test]
+async fn any_lost_write_is_made_good_by_the_next_pass() {
+    let make = declared(&container("web", "trueup/deletion: delete", 5, ", memory: 1GiB"));
+    let change = container("web", "trueup/deletion: delete", 5, ", memory: 2GiB, tags: [b]");
+    let change = declared(&change.replace("size: 8GiB", "size: 16GiB"));
+    let gone = declared("");
+    for nth in 1..=3 {
+        for after in [false, true] {
+            let site = Site::new(Seed::default()).await;
+            for (wanted, guests) in [(&make, 1), (&change, 1), (&gone, 0)] {
+                let lost = Fault::new(What::Drop).on("proxmox", "*").only_writes().nth(nth);
+                site.faults.replace(vec![if after { lost.after() } else { lost }]).unwrap();
+                site.converge(wanted).await;
+                site.converge(wanted).await;
+                let when = format!("write {nth}, after its effect: {after}");
+                assert_eq!(site.converge(wanted).await, Vec::<String>::new(), "{when}");
+                assert_eq!(site.pve.guests().len(), guests, "{when}");
+            }
+        }
+    }
+}

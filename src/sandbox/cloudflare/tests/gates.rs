@@ -145,3 +145,10 @@ async fn state_is_all_that_a_restart_needs() {
 fn an_unknown_field_of_a_seed_is_refused() {
     assert!(serde_json::from_value::<Seed>(json!({"zone": []})).is_err());
 }
+
+#[test]
+fn only_the_usual_budget_is_left_out_for_speed() {
+    assert_eq!(Behaviour::default().unhurried().rate_limit, None);
+    let meant = Behaviour { rate_limit: Some(3), ..Behaviour::default() };
+    assert_eq!(meant.unhurried().rate_limit, Some(3));
+}

@@ -107,7 +107,7 @@ fn guests(call: &Call<'_>) -> Vec<Value> {
 pub fn statistics(call: &Call<'_>, vmid: u32, guest: &Guest) -> Value {
     let kind = guest.kind.word();
     let mut row = json!({"id": format!("{kind}/{vmid}"), "vmid": vmid, "type": kind, "node": guest.node});
-    let more = match call.world.state.reported.get(&vmid) {
+    let more = match call.world.seen(vmid, guest) {
         None => json!({"status": "unknown"}),
         Some(seen) => {
             let maxdisk = if seen.running { seen.disk / 20 * 19 } else { seen.disk };

@@ -131,10 +131,18 @@ fn is_volume(key: &str) -> bool {
     key == "rootfs" || lxc_hotplug::is_numbered(key, "mp")
 }
 
-fn are_keys(keys: &str) -> bool {
-    let known = ["ssh-", "ecdsa-", "sk-"];
+/// Whether every line is a public SSH key: its type, and a blob that says the same type.
+pub fn are_keys(keys: &str) -> bool {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let is_key = |line: &str| {
+        let mut words =
+            line.split_whitespace().skip_while(|w| !["ssh-", "ecdsa-", "sk-"].iter().any(|k| w.starts_with(k)));
+        let (Some(kind), Some(blob)) = (words.next(), words.next()) else { return false };
+        let blob = STANDARD.decode(blob).unwrap_or_default();
+        blob.get(4..4 + kind.len()).is_some_and(|said| said == kind.as_bytes())
+    };
     let mut lines = keys.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).peekable();
-    lines.peek().is_some() && lines.all(|l| known.iter().any(|k| l.contains(k)) && l.split_whitespace().count() >= 2)
+    lines.peek().is_some() && lines.all(is_key)
 }
 
 fn permit(call: &Call<'_>, vmid: u32, pool: Option<&str>, args: &Args, unprivileged: bool) -> Result<()> {

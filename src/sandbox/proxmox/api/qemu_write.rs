@@ -1,7 +1,7 @@
 //! Making, changing and removing virtual machines.
 use super::{
     lxc_config::unmodified,
-    lxc_create::{enabled, pool_exists, unused},
+    lxc_create::{are_keys, enabled, pool_exists, unused},
     lxc_hotplug::{forget_delete, remember_delete, tags},
     lxc_read::pending_deletes,
     lxc_volume::new_disk,
@@ -134,6 +134,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     }
     let mut conf: Conf = call.args.clone();
     conf.retain(|k, _| !NOT_CONFIG.contains(&k.as_str()));
+    keys_valid(&conf)?;
     permit(call, vmid, pool.as_deref(), conf.iter().map(|(k, v)| (k.as_str(), v.as_str())))?;
     unused(call.world, vmid).map_err(failed)?;
     let mut guest = Guest::new(Kind::Qemu, &node);
@@ -144,6 +145,16 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     conf.retain(|k, _| !is_disk(Kind::Qemu, k));
     let start = call.flag("start");
     Ok(call.fork("qmcreate", Work::CreateVm { vmid, conf, disks, pool, start }, true))
+}
+
+/// Demands that the keys for cloud-init, percent-encoded once more than the form needs, are keys.
+fn keys_valid(conf: &Conf) -> Result<()> {
+    let Some(encoded) = conf.get("sshkeys").filter(|k| !k.is_empty()) else { return Ok(()) };
+    let keys = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
+    match are_keys(&keys) {
+        true => Ok(()),
+        false => Err(Refusal::die("SSH public key validation error")),
+    }
 }
 
 /// Does the work of a create.
@@ -241,7 +252,10 @@ fn disk(world: &mut World, vmid: u32, key: &str, value: &str, log: &mut Vec<Stri
         (volid, 4 << 20, true)
     } else {
         if file.contains(':') {
-            storage::volume(world, &file)?;
+            let size = storage::volume(world, &file)?.size;
+            if parts.get("media").is_none_or(|m| m != "cdrom") {
+                parts.insert("size".into(), formats::print_bytes(size));
+            }
         }
         (file, 0, false)
     };
@@ -273,7 +287,10 @@ fn change(call: &mut Call<'_>, as_task: bool) -> Result<Answer> {
     let (delete, revert) = (list(call, "delete"), list(call, "revert"));
     let mut set: Conf = call.args.clone();
     set.retain(|k, _| !NOT_CONFIG.contains(&k.as_str()));
-    if set.is_empty() && delete.is_empty() && revert.is_empty() {
+    let nothing_set = set.is_empty();
+    // An empty list of keys changes nothing.
+    set.retain(|k, v| k != "sshkeys" || !v.is_empty());
+    if nothing_set && delete.is_empty() && revert.is_empty() {
         return Err(Refusal::die("no options specified"));
     }
     for (which, keys) in [("revert", &revert), ("delete", &delete)] {
@@ -288,11 +305,16 @@ fn change(call: &mut Call<'_>, as_task: bool) -> Result<Answer> {
         }
     }
     call.world.guest(Kind::Qemu, &node, vmid)?;
+    if (set.contains_key("lock") || delete.iter().any(|k| k == "lock")) && !call.who.is_root() {
+        return Err(Refusal::die("only root can set 'lock' config"));
+    }
+    keys_valid(&set)?;
     let keys = set.iter().map(|(k, v)| (k.as_str(), v.as_str())).chain(delete.iter().map(|k| (k.as_str(), "")));
     permit(call, vmid, None, keys)?;
     call.world.lock(vmid)?;
     let guest = call.world.guest(Kind::Qemu, &node, vmid)?;
-    unmodified(digest.as_deref(), &config_file::digest(guest))?;
+    unmodified(digest.as_deref(), &config_file::digest(guest))
+        .map_err(|_| Refusal::die("checksum mismatch (file change by other user?)"))?;
     unlocked(guest)?;
     if as_task {
         return Ok(call.fork("qmconfig", Work::ConfigureVm { vmid, set, delete, revert, force }, true));
@@ -387,10 +409,10 @@ fn settle(world: &mut World, guest: &mut Guest, force: bool, at_once: impl Fn(&s
 fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let vmid = call.vmid();
     let guest = call.guest(Kind::Qemu)?;
-    unlocked(guest)?;
     if guest.flag("protection") {
         return Err(Refusal::die(format!("can't remove VM {vmid} - protection mode enabled")));
     }
+    unlocked(guest)?;
     if guest.running.is_some() {
         return Err(Refusal::die(format!("VM {vmid} is running - destroy failed")));
     }

@@ -68,7 +68,7 @@ static UUID: LazyLock<Regex> =
 static REPEATED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(.)(?s:.*)<repeated to (\d+) characters>").unwrap());
 static LINK_LOCAL: LazyLock<Regex> = LazyLock::new(|| Regex::new("fe80::[0-9a-f:]+").unwrap());
 static NOISE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"SHA256:\S+|ssh_host_\w+_key|\d+MiB/s|Checking .*|\d+/\d+ files.*|/dev/loop\d+").unwrap()
+    Regex::new(r"SHA256:\S+|ssh_host_\w+_key|\d+MiB/s|Checking .*|\d+/\d+ files.*|/dev/loop\d+|ctime=\d+").unwrap()
 });
 
 /// Values that change from run to run: only their type is compared.
@@ -211,6 +211,8 @@ impl Replay {
                 }
             }
             (Value::Number(_), Value::Number(_)) if VARIABLE.contains(&key) => {}
+            // The memory of the node itself.
+            (Value::Number(w), Value::Number(_)) if key == "maxmem" && w.as_u64() > Some(16 << 30) => {}
             _ if want == have => {}
             _ => found.push(format!("{at}: {want} here {have}")),
         }
@@ -239,8 +241,8 @@ impl Replay {
         };
         let name = |v: &Value| {
             [
-                "id", "key", "volid", "vmid", "storage", "iface", "subdir", "roleid", "userid", "tokenid", "poolid",
-                "name", "node",
+                "id", "key", "volid", "vmid", "storage", "iface", "realm", "subdir", "roleid", "userid", "tokenid",
+                "poolid", "name", "node",
             ]
             .iter()
             .find_map(|k| v.get(*k).map(ToString::to_string))
@@ -320,6 +322,11 @@ async fn scenario(file: &Path) -> Outcome {
     let begin = 1_795_269_900_000;
     let clock = Clock::starting_at(begin);
     let simulator = Simulator::by(&start_state(), None, Timing::Real, clock.clone()).unwrap();
+    simulator.edit(|state| {
+        if let Some(user) = state.access.users.get_mut("gitops@pve") {
+            user.more = [("comment".into(), "reconciler".into()), ("email".into(), String::new())].into();
+        }
+    });
     let mut replay = Replay { clock, simulator, names: Names::default(), secrets: HashMap::new() };
     let mut outcome = Outcome { agrees: 0, compared: 0, differences: Vec::new() };
     for line in &lines {
@@ -350,6 +357,9 @@ fn recordings(root: &Path) -> BTreeMap<String, Vec<PathBuf>> {
         .collect()
 }
 
+/// Per cent that must agree in every area whose recordings are in the tree.
+const FLOOR: usize = 88;
+
 /// The share of recorded exchanges that agree, by area. `TRUEUP_RECORDINGS` names another folder of recordings,
 /// `TRUEUP_DIFFERENCES` a file for everything that differs.
 #[tokio::test]
@@ -357,7 +367,7 @@ async fn recorded_exchanges_agree() {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/proxmox-9.2");
     let root = std::env::var("TRUEUP_RECORDINGS").map_or(own, PathBuf::from);
     let mut report = String::new();
-    let (mut all_agree, mut all) = (0, 0);
+    let (mut all_agree, mut all, mut below) = (0, 0, Vec::new());
     for (area, files) in recordings(&root) {
         let (mut agrees, mut compared) = (0, 0);
         for file in files {
@@ -374,10 +384,13 @@ async fn recorded_exchanges_agree() {
         );
         all_agree += agrees;
         all += compared;
+        if agrees * 100 < compared * FLOOR {
+            below.push(area);
+        }
     }
     println!("{:<14} {all_agree:>5} of {all:>5} agree ({:.1} %)", "all", 100.0 * all_agree as f64 / all.max(1) as f64);
     if let Ok(file) = std::env::var("TRUEUP_DIFFERENCES") {
         std::fs::write(file, &report).unwrap();
     }
-    assert!(all_agree * 100 >= all * 90, "too many differences:\n{report}");
+    assert!(below.is_empty(), "less than {FLOOR} % agree in {below:?}:\n{report}");
 }
