@@ -126,7 +126,7 @@ impl World {
         ask(&self.net().client, probe).await.map_err(|e| format!("{e:#}"))
     }
     /// The same to a guest that connects from its own address.
-    async fn from_guest(&self, guest: &str, port: u16) -> io::Result<String> {
+    async fn guest_asks(&self, guest: &str, port: u16) -> io::Result<String> {
         let (own, public) = (to(format!("{guest}:0")), to(format!("{PUBLIC}:{port}")));
         within(&self.net().guests, async move {
             let mut stream = connect(own, public).await?;
@@ -227,9 +227,9 @@ async fn foreign_tables_stay_and_ours_comes_back_after_a_flush() {
 async fn guests_reach_public_ports_and_remote_ports_of_the_same_number() {
     let Some(world) = world("guests_reach_public_ports_and_remote_ports_of_the_same_number").await else { return };
     world.create(&[block(20_000, "10.0.1.5"), block(20_010, "10.0.1.6")].concat()).await;
-    let own = world.from_guest("10.0.1.5", 20_000).await.unwrap();
+    let own = world.guest_asks("10.0.1.5", 20_000).await.unwrap();
     assert_eq!(own, "SSH-2.0-trueup_sandbox guest=web vmid=100");
-    let neighbour = world.from_guest("10.0.1.5", 20_011).await.unwrap();
+    let neighbour = world.guest_asks("10.0.1.5", 20_011).await.unwrap();
     assert_eq!(neighbour, "guest=shop vmid=101");
 
     let remote = within(&world.net().client, async { TcpListener::bind("198.51.100.10:20000").await }).await.unwrap();

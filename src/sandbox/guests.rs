@@ -30,6 +30,8 @@ pub struct Inhabitant {
 /// Those that are up in the guests' namespace.
 pub struct Street {
     net: Arc<Net>,
+    /// At how many addresses guests may answer.
+    most: usize,
     up: Mutex<BTreeMap<IpAddr, House>>,
 }
 
@@ -41,8 +43,9 @@ struct House {
 }
 
 impl Street {
-    pub fn new(net: Arc<Net>) -> Self {
-        Self { net, up: Mutex::default() }
+    /// In the guests' namespace of `net`, with room for `most` addresses.
+    pub fn new(net: Arc<Net>, most: usize) -> Self {
+        Self { net, most, up: Mutex::default() }
     }
 
     /// Makes the namespace hold exactly these guests. An address that two of them claim is the first one's.
@@ -57,6 +60,13 @@ impl Street {
             }
         }
         let mut up = self.up.lock().await;
+        if wanted.len() > self.most {
+            let without = wanted.len() - self.most;
+            tracing::error!(
+                "nothing answers at {without} addresses of guests: too many open files would be needed (ulimit -n)"
+            );
+            wanted = wanted.into_iter().take(self.most).collect();
+        }
         let stays = |house: &House| {
             wanted.get(&house.address.addr()).is_some_and(|(g, a)| **g == house.of && *a == house.address)
         };
@@ -69,6 +79,11 @@ impl Street {
         let lines = gone.values().map(|house| format!("addr del {} dev eth0", house.address));
         self.net.guests.ip(lines.collect()).await?;
         let new: Vec<_> = wanted.values().filter(|(_, a)| !up.contains_key(&a.addr())).copied().collect();
+        // All at once; where one of them is refused, each for itself below says which.
+        let together = new.iter().map(|(_, address)| claim(address)).collect();
+        if let Err(e) = self.net.guests.ip(together).await {
+            tracing::debug!("not all addresses could be made: {e:#}");
+        }
         for (guest, address) in new {
             // One guest that cannot be reached does not keep the others from it.
             match self.open(guest, address).await {
@@ -80,14 +95,26 @@ impl Street {
     }
 
     async fn open(&self, guest: &Inhabitant, address: IpNet) -> Result<House> {
-        let six = if address.addr().is_ipv6() { " nodad" } else { "" };
-        self.net.guests.ip(vec![format!("addr replace {address} dev eth0 noprefixroute{six}")]).await?;
         let tls = TlsAcceptor::from(authority::server_of(&certificate(guest)?)?);
         let of = guest.clone();
-        let bound = self.net.guests.run(async move { bind(&of, address.addr(), tls).await }).await??;
+        let first = tls.clone();
+        let bound = match self.net.guests.run(async move { bind(&of, address.addr(), first).await }).await? {
+            Ok(bound) => bound,
+            Err(_) => {
+                self.net.guests.ip(vec![claim(&address)]).await?;
+                let of = guest.clone();
+                self.net.guests.run(async move { bind(&of, address.addr(), tls).await }).await??
+            }
+        };
         let task = self.net.guests.spawn(async move { _ = bound.join_all().await });
         Ok(House { of: guest.clone(), address, task })
     }
+}
+
+/// IPv6 addresses count at once, without the second in which the kernel looks for others that have them.
+fn claim(address: &IpNet) -> String {
+    let six = if address.addr().is_ipv6() { " nodad" } else { "" };
+    format!("addr replace {address} dev eth0 noprefixroute{six}")
 }
 
 /// The guest's own certificate. It lies inside the guest, so that it goes when the guest goes.

@@ -14,8 +14,12 @@ use super::{
     traefik::{Traefik, Watching},
     wire::Api,
 };
-use crate::providers::sandbox_connection::{Connection, Http, Https};
+use crate::providers::{
+    host::{Host, Limits},
+    sandbox_connection::{Connection, Http, Https},
+};
 use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -165,8 +169,28 @@ async fn network(mode: &NetMode, seed: &Seed, store: &Store) -> Result<(Network,
     if let Err(e) = net.restore(store).await {
         tracing::warn!("the ruleset of the last run was not loaded: {e:#}");
     }
-    let street = Street::new(Arc::clone(&net));
+    let street = Street::new(Arc::clone(&net), room_for_guests().await);
     Ok((Network::Namespaces { net: Arc::clone(&net), street }, Arc::new(Kernel(net))))
+}
+
+/// How many files this process may have open: as set, and the most that it may set itself.
+fn open_files() -> Option<(usize, usize)> {
+    let text = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let mut words = text.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace();
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+/// Each guest listens on four ports of each address: a shell's usual 1,024 descriptors end at 250 guests. Gives back at
+/// how many addresses guests may answer.
+async fn room_for_guests() -> usize {
+    if let Some((_, most)) = open_files() {
+        let argv = ["prlimit", "--pid", &std::process::id().to_string(), &format!("--nofile={most}:")];
+        if let Err(e) = Host::local().run(&argv, Bytes::new(), Limits::default()).await {
+            tracing::debug!("the number of open files stays as it is: {e}");
+        }
+    }
+    // Half of them is for clients' connections and everything else.
+    open_files().map_or(100, |(now, _)| now / 8)
 }
 
 fn node(

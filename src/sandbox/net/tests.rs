@@ -40,7 +40,7 @@ const FORWARD: &str = "table inet t {
 #[tokio::test]
 async fn packets_from_outside_meet_the_guest_that_the_kernel_forwards_to() {
     let Some((dir, net)) = net("packets_from_outside_meet_the_guest_that_the_kernel_forwards_to").await else { return };
-    let street = Street::new(Arc::clone(&net));
+    let street = Street::new(Arc::clone(&net), 10);
     let web = guest(&dir, 100, "web", &["10.0.1.5/24", "fd00:1::5/64"]);
     street.settle(std::slice::from_ref(&web)).await.unwrap();
     let tcp = |to: &str| Probe::Tcp { to: to.parse().unwrap() };
@@ -78,7 +78,7 @@ async fn guests_reach_the_internet_as_themselves_until_somebody_masquerades() {
     let Some((dir, net)) = net("guests_reach_the_internet_as_themselves_until_somebody_masquerades").await else {
         return;
     };
-    let street = Street::new(Arc::clone(&net));
+    let street = Street::new(Arc::clone(&net), 10);
     street.settle(&[guest(&dir, 100, "web", &["10.0.1.5/24"])]).await.unwrap();
     let listener =
         net.client.run(async { tokio::net::TcpListener::bind("198.51.100.10:20000").await }).await.unwrap().unwrap();

@@ -118,7 +118,7 @@ async fn tls_is_spliced_by_name_and_http_is_redirected() {
     }
     let dir = tempfile::tempdir().unwrap();
     let net = Arc::new(Net::open(&Layout::default()).await.unwrap());
-    let street = Street::new(Arc::clone(&net));
+    let street = Street::new(Arc::clone(&net), 10);
     let root = dir.path().join("guest");
     street
         .settle(&[Inhabitant { vmid: 100, name: "web".into(), addresses: vec!["10.0.1.5/24".parse().unwrap()], root }])
