@@ -14,7 +14,7 @@ pub(super) fn start() {
             let _ = lines.finish().try_init();
         }
         Err(error) => {
-            let _ = anstream::eprintln!("warning: TRUEUP_LOG=`{wanted}` is no filter ({error}); nothing is logged");
+            anstream::eprintln!("warning: TRUEUP_LOG=`{wanted}` is no filter ({error}); nothing is logged");
         }
     }
 }

@@ -89,7 +89,7 @@ impl Blocks<'_> {
     /// All blocks of the grid, lowest first.
     fn grid(&self) -> impl Iterator<Item = Block> {
         let (first, last, size) = (u32::from(self.range.first()), u32::from(self.range.last()), u32::from(self.size));
-        let count = if size == 0 { 0 } else { (last + 1 - first) / size };
+        let count = (last + 1 - first).checked_div(size).unwrap_or(0);
         (0..count).filter_map(move |nth| {
             let base = u16::try_from(first + nth * size).ok()?;
             Some(Block { gateway: self.gateway.to_string(), base, size: self.size })

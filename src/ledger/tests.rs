@@ -36,7 +36,7 @@ fn four_thousand_blocks_and_then_an_error_that_names_the_figures() {
     let mut held = Taken::default();
     for nth in 0..4_000u16 {
         let block = Block { gateway: "edge".into(), base: 20_000 + nth * 10, size: 10 };
-        if nth < 3 || nth > 3_997 {
+        if !(3..=3_997).contains(&nth) {
             assert_eq!(blocks.allocate(&id("x"), &held, &Lock::default(), DAY, now(0)), Ok(block.clone()));
         }
         assert_eq!(block.last(), block.base + 9);

@@ -14,7 +14,12 @@ use super::{
 };
 use anyhow::Result;
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 use tokio::sync::{Mutex, watch};
 
 /// Everything that is simulated.
@@ -89,11 +94,10 @@ impl Site {
         }
         connected.retain(|id, token| wanted.get(id) == Some(token));
         for (id, token) in wanted {
-            if !connected.contains_key(&id) {
-                match self.cloudflare.connect(&token, &id) {
-                    Ok(()) => _ = connected.insert(id, token),
-                    Err(e) => tracing::warn!("cloudflared cannot connect: {e}"),
-                }
+            let Entry::Vacant(free) = connected.entry(id) else { continue };
+            match self.cloudflare.connect(&token, free.key()) {
+                Ok(()) => _ = free.insert(token),
+                Err(e) => tracing::warn!("cloudflared cannot connect: {e}"),
             }
         }
     }
