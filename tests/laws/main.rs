@@ -109,7 +109,7 @@ fn a_clean_pass_does_what_it_showed_and_converges() {
             for (id, outcome) in report.outcomes() {
                 assert!(outcome.is_done(), "{id}: {outcome:?}");
                 applied.fetch_add(1, Ordering::Relaxed);
-                let was = promised.get(&id.object).is_some();
+                let was = promised.contains_key(&id.object);
                 assert!(was, "turn {turn}: {id} was done and not previewed");
                 previewed.fetch_add(u64::from(was), Ordering::Relaxed);
             }
