@@ -107,8 +107,11 @@ impl Prepare<'_> {
             return Ok(Err(done.problems));
         }
         loaded::show(&done.problems, self.screen, self.lines, Shown::AsReason);
-        if let Some(directory) = writable {
-            settle::write(directory, &done.lock)?;
+        if let Some(directory) = writable
+            && settle::write(directory, &done.lock)?
+        {
+            let path = directory.join(ledger::FILE);
+            self.screen.warn(&format!("wrote {}: commit it with the manifests", path.display()));
         }
         Ok(Ok(Settled { done, reached }))
     }

@@ -67,7 +67,8 @@ pub(super) async fn look(estate: &Arc<Estate<Declarations>>) -> (Carried, Vec<No
     let left_out = estate.left_out();
     let mut unseen = estate.plan(&world).plan.unseen;
     unseen.retain(|note| !left_out.contains(&*note.object.resource));
-    let mut carried = Carried::of(&world);
+    let gateway = estate.declarations.gateway().map(|gateway| gateway.meta.name.to_string());
+    let mut carried = Carried::of(&world, gateway.as_deref());
     if let Some(proxmox) = &estate.providers.proxmox {
         // Guests that nobody declared are in no inventory, but their ids are taken. Where this fails, so did the look.
         for guest in proxmox.guests().await.unwrap_or_default() {

@@ -143,8 +143,12 @@ fn text(
 fn came_of(pass: &Pass) -> String {
     let Some(code) = pass.exit_code else { return "did not end (killed, or still running)".into() };
     let totals = pass.totals;
-    let counts =
-        [(totals.done, "done"), (totals.failed, "failed"), (totals.blocked, "held up"), (totals.waiting, "waiting")];
+    let counts = [
+        (totals.done, "steps done"),
+        (totals.failed, "failed"),
+        (totals.blocked, "held up"),
+        (totals.waiting, "waiting"),
+    ];
     let counts: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     let counts = if counts.is_empty() { "no changes".into() } else { counts.join(", ") };
     match code {

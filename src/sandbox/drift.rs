@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{fs, sync::Arc};
+use std::{fs, net::IpAddr, sync::Arc};
 
 /// One thing that somebody does.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub enum Drift {
     Forward { port: u16 },
     /// `nft flush ruleset`.
     FlushRuleset,
-    /// Edits the content of the DNS records of a name.
+    /// Edits the content of the DNS records of a name; with an address, of those of its family.
     Record { name: String, content: String },
     /// Deletes the DNS records of a name.
     DeleteRecord { name: String },
@@ -65,7 +65,11 @@ pub async fn apply(site: &Arc<Site>, drift: Drift) -> Result<String> {
             Ok("flushed the ruleset".to_owned())
         }
         Drift::Record { name, content } => {
-            let records = records(site, &name).await?;
+            // An address is no content for a record of the other family.
+            let family = content.parse::<IpAddr>().ok().map(|address| if address.is_ipv4() { "A" } else { "AAAA" });
+            let mut records = records(site, &name).await?;
+            records.retain(|record| family.is_none_or(|family| record.kind == family));
+            ensure!(!records.is_empty(), "no DNS record of {name} can have this content");
             for record in &records {
                 let body = json!({ "content": content });
                 cloudflare(site, "PATCH", &record.path, Some(&body)).await?;
@@ -158,6 +162,7 @@ fn guest_path(site: &Site, guest: &str) -> Result<(String, String)> {
 
 struct Record {
     path: String,
+    kind: String,
 }
 
 /// The records of a name, in whatever zone.
@@ -166,8 +171,9 @@ async fn records(site: &Site, name: &str) -> Result<Vec<Record>> {
     for zone in &site.seed.cloudflare.zones {
         let path = format!("/client/v4/zones/{}/dns_records", zone.id);
         let found = cloudflare(site, "GET", &format!("{path}?name={name}"), None).await?;
-        let ids = found["result"].as_array().into_iter().flatten().filter_map(|r| r["id"].as_str());
-        all.extend(ids.map(|id| Record { path: format!("{path}/{id}") }));
+        let found = found["result"].as_array().into_iter().flatten();
+        let ids = found.filter_map(|record| Some((record["id"].as_str()?, record["type"].as_str()?)));
+        all.extend(ids.map(|(id, kind)| Record { path: format!("{path}/{id}"), kind: kind.to_owned() }));
     }
     ensure!(!all.is_empty(), "no DNS record is called {name}");
     Ok(all)

@@ -41,7 +41,9 @@ fn text(all: &Value) -> Result<String, std::fmt::Error> {
     section(&mut out, "Forwards", &all["forwards"], |forward| {
         format!("{:<28} {}", plain(&forward["public"]), plain(&forward["to"]))
     })?;
-    section(&mut out, "Routes", &all["routes"], plain)?;
+    section(&mut out, "Routes", &all["routes"], |route| {
+        format!("{}  {}", plain(&route["rule"]), plain(&route["status"]))
+    })?;
     let records = all["records"].as_object().into_iter().flatten().flat_map(|(_, zone)| values(zone));
     let records: Value = records.cloned().collect();
     section(&mut out, "DNS records", &records, |record| {
@@ -49,7 +51,7 @@ fn text(all: &Value) -> Result<String, std::fmt::Error> {
     })?;
     section(&mut out, "Tunnels", &all["tunnels"], |tunnel| {
         let gone = if tunnel["deleted"] == true { "  deleted" } else { "" };
-        format!("{}  {} connectors{gone}", plain(&tunnel["name"]), plain(&tunnel["connectors"]))
+        format!("{}  connectors: {}{gone}", plain(&tunnel["name"]), plain(&tunnel["connectors"]))
     })?;
     section(&mut out, "Faults", &all["faults"], Value::to_string)?;
     writeln!(out, "{} calls, {} of them writes", plain(&all["calls"]), plain(&all["writes"]))?;

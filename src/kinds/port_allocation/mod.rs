@@ -4,6 +4,3 @@ mod layout;
 mod spec;
 pub use layout::{Place, default_layout};
 pub use spec::{Forward, PortAllocation};
-
-#[cfg(test)]
-mod tests;

@@ -29,7 +29,6 @@ pub struct Traefik {
     /// Absolute, without a slash at the end.
     directory: String,
     api: Option<Api>,
-    patience: Duration,
 }
 
 /// A file of the directory.
@@ -52,12 +51,7 @@ impl DynamicFile {
 impl Traefik {
     /// `api`: `None` where only the node itself reaches it.
     pub fn new(host: Host, directory: &str, api: Option<Api>) -> Self {
-        Self { host, directory: directory.trim_end_matches('/').to_owned(), api, patience: PATIENCE }
-    }
-
-    /// How long to ask until a change has taken hold.
-    pub fn patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+        Self { host, directory: directory.trim_end_matches('/').to_owned(), api }
     }
 
     /// The directory on the node.
@@ -145,7 +139,7 @@ impl Traefik {
                 Ok(running) => routes.iter().map(|route| running.serves(route)).collect(),
                 Err(failure) => routes.iter().map(|_| Err(unknown(&failure))).collect(),
             };
-            if answers.iter().all(Result::is_ok) || started.elapsed() >= self.patience {
+            if answers.iter().all(Result::is_ok) || started.elapsed() >= PATIENCE {
                 return answers;
             }
             tokio::time::sleep(PAUSE).await;

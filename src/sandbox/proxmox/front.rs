@@ -3,7 +3,6 @@ use super::{
     access::{self, Who},
     api,
     call::{Answer, Call},
-    facts::Release,
     form,
     refusal::{Refusal, Result},
     schema::{self, Raw},
@@ -24,7 +23,6 @@ pub struct Accepted {
     upload: Option<(String, Bytes)>,
     /// The path as the facts have it; empty when there is none.
     pub template: String,
-    release: Release,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,16 +75,7 @@ pub fn receive(world: &World, request: &Request) -> std::result::Result<Accepted
     let (mut given, upload) = body(request)?;
     given.extend(form::fields(request.query.as_deref().unwrap_or_default()));
     let template = world.facts.find(verb, path).map(|f| f.template.to_string()).unwrap_or_default();
-    Ok(Accepted {
-        verb: verb.into(),
-        path: path.into(),
-        format,
-        who,
-        given,
-        upload,
-        template,
-        release: world.release(),
-    })
+    Ok(Accepted { verb: verb.into(), path: path.into(), format, who, given, upload, template })
 }
 
 fn login(world: &World, request: &Request, verb: &str, path: &str) -> std::result::Result<Who, Reply> {
@@ -253,7 +242,6 @@ pub fn reply(outcome: Result<Answer>, accepted: &Accepted) -> Reply {
             (if extjs { 200 } else { status }, if extjs { "OK".into() } else { first_line(&text) }, body)
         }
     };
-    let _ = accepted.release;
     Reply {
         status,
         reason: Some(reason),

@@ -84,7 +84,7 @@ fn clone(call: &mut Call<'_>) -> Result<Answer> {
 /// # Errors
 /// The text that the task ends with; the copy is gone again.
 pub fn perform(world: &mut World, copy: Copy, log: &mut Vec<String>) -> Result<()> {
-    let Copy { vmid, newid, full, .. } = copy;
+    let Copy { vmid, newid, .. } = copy;
     log.push(format!("creating a clone of container {vmid} with ID {newid}"));
     if let Ok(source) = world.any(Kind::Lxc, vmid) {
         source.conf.remove("lock");
@@ -100,15 +100,10 @@ pub fn perform(world: &mut World, copy: Copy, log: &mut Vec<String>) -> Result<(
     if let Some(pool) = copy.pool.and_then(|p| world.state.pools.get_mut(&p)) {
         pool.vms.insert(newid);
     }
-    if full {
-        log.push("Clone finished".into());
-        log.pop();
-    }
     Ok(())
 }
 
 fn build(world: &mut World, copy: &Copy, log: &mut Vec<String>) -> Result<()> {
-    let target = world.any(Kind::Lxc, copy.newid)?.clone();
     let root = copy.disks.iter().filter(|(k, _)| *k == "rootfs");
     for (key, value) in root.chain(copy.disks.iter().filter(|(k, _)| *k != "rootfs")) {
         let parts = lxc_hotplug::parse(world, key, value);
@@ -126,7 +121,7 @@ fn build(world: &mut World, copy: &Copy, log: &mut Vec<String>) -> Result<()> {
         let wanted = format!("{place}:{}", size as f64 / f64::from(1 << 30));
         let value = value.replacen(&volid, &wanted, 1);
         let mut made = Vec::new();
-        let value = lxc_volume::allocate(world, copy.newid, &target, key, &value, &mut made)?;
+        let value = lxc_volume::allocate(world, copy.newid, key, &value, &mut made)?;
         if copy.full {
             log.append(&mut made);
             log.extend(copied(size));

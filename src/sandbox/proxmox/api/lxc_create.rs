@@ -206,11 +206,11 @@ fn forget_volumes(world: &mut World, vmid: u32) {
 /// Makes the volumes.
 fn begin(world: &mut World, create: &Create, log: &mut Vec<String>) -> Result<Conf> {
     let (vmid, disks, mut conf) = (create.vmid, &create.disks, create.conf.clone());
-    let empty = world.any(Kind::Lxc, vmid)?.clone();
+    world.any(Kind::Lxc, vmid)?;
     // The root first.
     let root = disks.iter().filter(|(k, _)| *k == "rootfs");
     for (key, value) in root.chain(disks.iter().filter(|(k, _)| *k != "rootfs")) {
-        let value = lxc_volume::allocate(world, vmid, &empty, key, value, log)?;
+        let value = lxc_volume::allocate(world, vmid, key, value, log)?;
         conf.insert(key.clone(), value);
     }
     Ok(conf)

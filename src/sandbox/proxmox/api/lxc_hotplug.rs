@@ -183,7 +183,7 @@ pub fn apply(world: &mut World, vmid: u32, guest: &mut Guest) -> Errors {
     let keys: Vec<String> = guest.pending.keys().filter(|k| *k != "delete").cloned().collect();
     for key in keys {
         let value = guest.pending[&key].clone();
-        match finish(world, vmid, guest, &key, &value) {
+        match finish(world, vmid, &key, &value) {
             Ok(value) => put(world, guest, &key, value),
             Err(why) => failed(&key, why),
         }
@@ -234,12 +234,12 @@ fn in_use(guest: &Guest, by: &str, volid: &str) -> bool {
 }
 
 /// What a pending value becomes when it is applied: a network gets its MAC address, a mount point its volume.
-fn finish(world: &mut World, vmid: u32, guest: &Guest, key: &str, value: &str) -> Result<String> {
+fn finish(world: &mut World, vmid: u32, key: &str, value: &str) -> Result<String> {
     if is_numbered(key, "net") {
         return Ok(network(world, key, value));
     }
     if is_numbered(key, "mp") {
-        return super::lxc_volume::allocate(world, vmid, guest, key, value, &mut Vec::new());
+        return super::lxc_volume::allocate(world, vmid, key, value, &mut Vec::new());
     }
     Ok(value.to_string())
 }
@@ -288,7 +288,7 @@ fn hotplug(world: &mut World, vmid: u32, guest: &mut Guest, written: &mut Option
             "cpulimit" | "cpuunits" | "memory" | "swap" => Ok(value),
             _ if is_numbered(&key, "net") => plug(world, guest, &key, &value, written),
             _ if is_numbered(&key, "mp") && !guest.conf.contains_key(&key) => {
-                super::lxc_volume::allocate(world, vmid, guest, &key, &value, &mut Vec::new()).map_err(|e| e.text())
+                super::lxc_volume::allocate(world, vmid, &key, &value, &mut Vec::new()).map_err(|e| e.text())
             }
             _ => continue,
         };

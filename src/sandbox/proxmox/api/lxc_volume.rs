@@ -4,7 +4,7 @@ use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on, unlocked},
     config_file, formats, property,
     refusal::{Refusal, Result},
-    state::{Guest, Kind, Volume},
+    state::{Kind, Volume},
     task::Work,
     world::World,
 };
@@ -48,21 +48,14 @@ pub fn for_containers(world: &World, name: &str) -> Result<()> {
 ///
 /// # Errors
 /// What the storage refuses, in the words of a task's end.
-pub fn allocate(
-    world: &mut World,
-    vmid: u32,
-    guest: &Guest,
-    key: &str,
-    value: &str,
-    log: &mut Vec<String>,
-) -> Result<String> {
+pub fn allocate(world: &mut World, vmid: u32, key: &str, value: &str, log: &mut Vec<String>) -> Result<String> {
     let mut parts = parse(world, key, value);
     let volid = parts.get("volume").cloned().unwrap_or_default();
     if kind(&volid) != "volume" {
         return Ok(value.to_string());
     }
     let (volid, size) = match new_disk(&volid) {
-        Some((storage, size)) => make(world, vmid, &guest.node, storage, size, log)?,
+        Some((storage, size)) => make(world, vmid, storage, size, log)?,
         None => {
             let size = storage::volume(world, &volid)?.size;
             (volid, size)
@@ -73,14 +66,7 @@ pub fn allocate(
     Ok(world.properties(Kind::Lxc, key).map_or_else(|| value.to_string(), |f| property::print(f, &parts)))
 }
 
-fn make(
-    world: &mut World,
-    vmid: u32,
-    _node: &str,
-    name: &str,
-    size: u64,
-    log: &mut Vec<String>,
-) -> Result<(String, u64)> {
+fn make(world: &mut World, vmid: u32, name: &str, size: u64, log: &mut Vec<String>) -> Result<(String, u64)> {
     let kind = storage::of(world, name)?.kind.clone();
     let format = match (kind.as_str(), size) {
         ("zfspool", _) | (_, 0) => "subvol",

@@ -1,0 +1,9 @@
+//! The command line as a person or a script uses it: the real program, its output, its exit codes, what it leaves behind.
+mod check;
+mod environment;
+mod interrupt;
+mod lock;
+mod reconcile;
+mod repository;
+mod secrets;
+mod usage;
