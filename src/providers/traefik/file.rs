@@ -49,6 +49,7 @@ impl Route {
         if self.hosts.is_empty() {
             return Err("a route without host names routes nothing".into());
         }
+        check_target(self.target.ip())?;
         let mut out = String::new();
         let _ = self.write(&mut out);
         // Files are Go templates before they are YAML.
@@ -183,10 +184,7 @@ fn claims(config: &Mapping) -> BTreeSet<Claim> {
 }
 
 /// Whether an address can be a target: one machine, not this one.
-///
-/// # Errors
-/// Says why not.
-pub fn check_target(address: IpAddr) -> Result<(), String> {
+fn check_target(address: IpAddr) -> Result<(), String> {
     if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
         return Err(format!("{address} is not the address of a guest"));
     }

@@ -6,7 +6,7 @@ mod shape;
 mod tests;
 
 pub use api::{Api, HttpRouter, LoadBalancer, Router, Running, Server, Service};
-pub use file::{Claim, ENTRY_POINT, MARK, Problem, Read, Route, check_target, read};
+pub use file::{Claim, ENTRY_POINT, MARK, Problem, Read, Route, read};
 
 use crate::{
     model::{Answer, Class, Failure},

@@ -72,6 +72,8 @@ fn what_is_written_fits_the_schema_of_traefik() {
 fn what_cannot_be_said_in_a_file_is_refused() {
     let none = Route { hosts: BTreeSet::new(), ..route() };
     assert!(none.render().unwrap_err().contains("without host names"));
+    let itself = Route { target: "127.0.0.1:443".parse().unwrap(), ..route() };
+    assert!(itself.render().unwrap_err().contains("not the address of a guest"));
     let mut template = route();
     template.mark.site = "{{ env `HOME` }}".into();
     assert!(template.render().unwrap_err().contains("template"));
