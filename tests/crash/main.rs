@@ -27,7 +27,7 @@ fn killed_at_every_write(phase: &str, saved: &Bed, manifests: &'static str, chec
                     if turn >= 2 * writes {
                         return;
                     }
-                    let (nth, when) = (1 + turn / 2, if turn % 2 == 0 { When::Before } else { When::After });
+                    let (nth, when) = (1 + turn / 2, if turn.is_multiple_of(2) { When::Before } else { When::After });
                     let mut bed = saved.copy();
                     bed.serve();
                     let Some(held) = bed.kill_at(manifests, nth, when) else { continue };
