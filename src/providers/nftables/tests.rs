@@ -32,16 +32,16 @@ pub(super) fn block(base: u16, guest: &str, comment: &str) -> Vec<Entry> {
 fn the_rules_of_a_gateway() {
     insta::assert_snapshot!(rules().text().unwrap(), @r#"
     add table inet trueup
-    add map inet trueup forwards4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service ; }
-    add set inet trueup guarded4 { type ipv4_addr . inet_proto . inet_service ; }
+    add map inet trueup forwards4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service ; size 262144 ; }
+    add set inet trueup guarded4 { type ipv4_addr . inet_proto . inet_service ; size 262144 ; }
     add set inet trueup allowed4 { type ipv4_addr . inet_proto . inet_service . ipv4_addr ; flags interval ; }
-    add set inet trueup received4 { type ipv4_addr ; counter ; }
-    add set inet trueup sent4 { type ipv4_addr ; counter ; }
-    add map inet trueup forwards6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service ; }
-    add set inet trueup guarded6 { type ipv6_addr . inet_proto . inet_service ; }
+    add set inet trueup received4 { type ipv4_addr ; size 65536 ; counter ; }
+    add set inet trueup sent4 { type ipv4_addr ; size 65536 ; counter ; }
+    add map inet trueup forwards6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service ; size 262144 ; }
+    add set inet trueup guarded6 { type ipv6_addr . inet_proto . inet_service ; size 262144 ; }
     add set inet trueup allowed6 { type ipv6_addr . inet_proto . inet_service . ipv6_addr ; flags interval ; }
-    add set inet trueup received6 { type ipv6_addr ; counter ; }
-    add set inet trueup sent6 { type ipv6_addr ; counter ; }
+    add set inet trueup received6 { type ipv6_addr ; size 65536 ; counter ; }
+    add set inet trueup sent6 { type ipv6_addr ; size 65536 ; counter ; }
     add set inet trueup stamp { type mark ; }
     add chain inet trueup prerouting { type nat hook prerouting priority -105 ; policy accept ; }
     add chain inet trueup output { type nat hook output priority -105 ; policy accept ; }
@@ -330,7 +330,7 @@ fn marks_fit_into_comments_and_come_back() {
     let owner =
         OwnerMark { mark: mark("dc-lk", "web".into()), base: 20000, size: 10, guest: Some("101".parse().unwrap()) };
     let text = owner.comment().unwrap();
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"trueup/1 dc-lk abcdefghijklmnop qrstuvwxyz234567 d 20000+10 101 PortAllocation/web");
     assert_eq!(OwnerMark::read(&text), Some(owner.clone()));
     // the longest of everything: the name gives way, nothing else
     let long = OwnerMark {
@@ -345,7 +345,7 @@ fn marks_fit_into_comments_and_come_back() {
     let unknown = OwnerMark { guest: None, mark: Mark { serves: None, ..owner.mark.clone() }, ..owner.clone() };
     assert_eq!(OwnerMark::read(&unknown.comment().unwrap()), Some(unknown));
     let table = TableMark(Mark { serves: None, deletion: Deletion::Retain, ..owner.mark });
-    insta::assert_snapshot!(table.comment().unwrap(), @"");
+    insta::assert_snapshot!(table.comment().unwrap(), @"trueup/1 dc-lk table abcdefghijklmnop r PortAllocation/web");
     assert_eq!(TableMark::read(&table.comment().unwrap()), Some(table.clone()));
     let guest = GuestMark { site: "dc-lk".into(), guest: Some("qrstuvwxyz234567".parse().unwrap()) };
     assert_eq!(GuestMark::read(&guest.comment().unwrap()), Some(guest.clone()));

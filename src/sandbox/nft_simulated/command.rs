@@ -81,7 +81,7 @@ fn name(w: &mut Words<'_>) -> Result<String, Complaint> {
     w.read(|word| plain(word).then(|| word.to_owned()))
 }
 
-/// `NAME { type T . T [: T . T] ; [flags interval ;] [counter ;] }`
+/// `NAME { type T . T [: T . T] ; [size N ;] [flags interval ;] [counter ;] }`
 fn store(w: &mut Words<'_>, is_map: bool) -> Result<Command, Complaint> {
     let span = w.span();
     let name = name(w)?;
@@ -95,11 +95,16 @@ fn store(w: &mut Words<'_>, is_map: bool) -> Result<Command, Complaint> {
         vec![]
     };
     w.expect(";")?;
+    let mut size = None;
+    if w.take("size") {
+        size = Some(w.read(|n| n.parse().ok().filter(|n| *n > 0u32))?);
+        w.expect(";")?;
+    }
     let interval = w.take_all("flags interval ;");
     let counter = w.take_all("counter ;");
     w.expect("}")?;
     let sort = if is_map { Sort::Map } else { Sort::Set };
-    Ok(Command::AddStore { name, store: Store::new(sort, key, value, interval, counter), span })
+    Ok(Command::AddStore { name, store: Store { size, ..Store::new(sort, key, value, interval, counter) }, span })
 }
 
 fn types(w: &mut Words<'_>) -> Result<Vec<Type>, Complaint> {

@@ -46,6 +46,9 @@ fn stored(name: &str, store: &Store) -> Value {
         let value: Vec<&str> = store.value.iter().copied().map(Type::name).collect();
         fields.insert("map".into(), json!(value.join(" . ")));
     }
+    if let Some(size) = store.size {
+        fields.insert("size".into(), json!(size));
+    }
     if !store.elements.is_empty() {
         let elements: Vec<Value> = store
             .elements

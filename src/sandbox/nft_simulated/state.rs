@@ -31,6 +31,9 @@ pub struct Store {
     pub handle: u64,
     pub key: Vec<Type>,
     pub value: Vec<Type>,
+    /// How many elements it may hold.
+    #[serde(default)]
+    pub size: Option<u32>,
     pub interval: bool,
     pub counter: bool,
     /// As pairs, because JSON knows only text as keys.
@@ -140,12 +143,12 @@ impl Part {
 
 impl Store {
     pub fn new(sort: Sort, key: Vec<Type>, value: Vec<Type>, interval: bool, counter: bool) -> Self {
-        Self { sort, handle: 0, key, value, interval, counter, elements: BTreeMap::new() }
+        Self { sort, handle: 0, key, value, size: None, interval, counter, elements: BTreeMap::new() }
     }
 
     fn same_declaration(&self, other: &Self) -> bool {
-        (self.sort, &self.key, &self.value, self.interval, self.counter)
-            == (other.sort, &other.key, &other.value, other.interval, other.counter)
+        (self.sort, &self.key, &self.value, self.size, self.interval, self.counter)
+            == (other.sort, &other.key, &other.value, other.size, other.interval, other.counter)
     }
 
     /// An interval set refuses an element one end of which lies in another one.
