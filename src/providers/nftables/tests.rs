@@ -330,7 +330,7 @@ fn marks_fit_into_comments_and_come_back() {
     let owner =
         OwnerMark { mark: mark("dc-lk", "web".into()), base: 20000, size: 10, guest: Some("101".parse().unwrap()) };
     let text = owner.comment().unwrap();
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"trueup/1 dc-lk abcdefghijklmnop qrstuvwxyz234567 d 20000+10 101 PortAllocation/web");
     assert_eq!(OwnerMark::read(&text), Some(owner.clone()));
     // the longest of everything: the name gives way, nothing else
     let long = OwnerMark {
@@ -345,7 +345,7 @@ fn marks_fit_into_comments_and_come_back() {
     let unknown = OwnerMark { guest: None, mark: Mark { serves: None, ..owner.mark.clone() }, ..owner.clone() };
     assert_eq!(OwnerMark::read(&unknown.comment().unwrap()), Some(unknown));
     let table = TableMark(Mark { serves: None, deletion: Deletion::Retain, ..owner.mark });
-    insta::assert_snapshot!(table.comment().unwrap(), @"");
+    insta::assert_snapshot!(table.comment().unwrap(), @"trueup/1 dc-lk table abcdefghijklmnop r PortAllocation/web");
     assert_eq!(TableMark::read(&table.comment().unwrap()), Some(table.clone()));
     let guest = GuestMark { site: "dc-lk".into(), guest: Some("qrstuvwxyz234567".parse().unwrap()) };
     assert_eq!(GuestMark::read(&guest.comment().unwrap()), Some(guest.clone()));
