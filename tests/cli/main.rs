@@ -3,6 +3,7 @@ mod check;
 mod environment;
 mod interrupt;
 mod lock;
+mod ports;
 mod reconcile;
 mod repository;
 mod secrets;
