@@ -4,6 +4,7 @@ mod environment;
 mod interrupt;
 mod lock;
 mod ports;
+mod rebuild;
 mod reconcile;
 mod repository;
 mod secrets;
