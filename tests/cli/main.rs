@@ -8,4 +8,5 @@ mod rebuild;
 mod reconcile;
 mod repository;
 mod secrets;
+mod strangers;
 mod usage;
