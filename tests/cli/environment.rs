@@ -1,4 +1,5 @@
 //! A home of its own for each test: manifests, a state directory, a sandbox if it wants one.
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
@@ -9,11 +10,18 @@ use std::{
 use tempfile::TempDir;
 use trueup::{
     providers::sandbox_connection::Connection,
-    sandbox::control::{self, Ask},
+    sandbox::{
+        control::{self, Ask},
+        drift::Drift,
+        faults::Logged,
+    },
 };
 
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_trueup");
+
+/// The zone of the small site.
+pub const ZONE: &str = "7d5e3c1b9a8f4602b3d4e5f6a7b8c9d0";
 
 /// A small site: a guest that is published in every way that needs no tunnel.
 pub const SITE: &str = r#"apiVersion: trueup/v1alpha1
@@ -160,6 +168,64 @@ impl Environment {
     /// How many writes the sandbox has seen.
     pub fn writes(&self) -> u64 {
         self.ask(&Ask::Calls)["writes"].as_u64().unwrap()
+    }
+
+    /// The writes that the sandbox has logged, in order.
+    pub fn written(&self) -> Vec<Logged> {
+        let log = self.read("sandbox/calls.jsonl");
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).filter(|call: &Logged| call.write).collect()
+    }
+
+    /// Calls an API as its administrator, and gives what it answers.
+    pub fn call(&self, system: &str, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (system, method, path) = (system.to_owned(), method.to_owned(), path.to_owned());
+        let answer = self.ask(&Ask::Drift(Drift::Call { system, method, path, body }));
+        serde_json::from_str(answer.as_str().unwrap()).unwrap()
+    }
+
+    /// The configuration of a container.
+    pub fn config(&self, vmid: u64) -> Value {
+        let shown = self.ask(&Ask::Show);
+        let guest = shown["guests"].as_array().unwrap().iter().find(|guest| guest["vmid"] == vmid).unwrap();
+        let path = format!("/api2/json/nodes/{}/lxc/{vmid}/config", guest["node"].as_str().unwrap());
+        self.call("proxmox", "GET", &path, None)["data"].clone()
+    }
+
+    /// All DNS records, in the order of their names.
+    pub fn records(&self) -> Vec<Value> {
+        let zones = self.ask(&Ask::Show)["records"].clone();
+        let zones = zones.as_object().into_iter().flat_map(|zones| zones.values());
+        let mut all: Vec<Value> = zones.flat_map(|zone| zone.as_object().unwrap().values().cloned()).collect();
+        all.sort_by_key(|record| (record["name"].to_string(), record["id"].to_string()));
+        all
+    }
+
+    /// Makes a container as a person does, and waits until it is there.
+    pub fn make_guest(&self, node: &str, vmid: u64, name: &str, memory: u64, bridge: &str, address: &str) {
+        let body = json!({
+            "vmid": vmid, "hostname": name, "memory": memory, "swap": 512, "cores": 2, "onboot": 1, "unprivileged": 1,
+            "ostemplate": "local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst", "description": "made by hand",
+            "rootfs": if node == "pve" { "local-lvm:8" } else { "local-zfs:8" }, "features": "nesting=1",
+            "net0": format!("name=eth0,bridge={bridge},ip={address}"), "tags": "bridge",
+        });
+        let task = self.call("proxmox", "POST", &format!("/api2/json/nodes/{node}/lxc"), Some(body));
+        self.finished(node, task["data"].as_str().unwrap());
+    }
+
+    /// Asks for a task until it has ended well. Each question is a connection of its own: there is no need to sleep.
+    pub fn finished(&self, node: &str, task: &str) {
+        let path = format!("/api2/json/nodes/{node}/tasks/{task}/status");
+        let state = || self.call("proxmox", "GET", &path, None)["data"].clone();
+        let ended = (0..10_000).map(|_| state()).find(|state| state["status"] == "stopped");
+        assert_eq!(ended.expect("the task did not end")["exitstatus"], "OK");
+    }
+
+    /// Ends the sandbox and deletes all that it, and trueup beside it, has kept.
+    pub fn lose_sandbox(&mut self) {
+        let mut child = self.sandbox.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::remove_dir_all(self.path("sandbox")).unwrap();
     }
 
     /// Every file below a directory with its content, and every directory.

@@ -1,9 +1,13 @@
 //! The command line as a person or a script uses it: the real program, its output, its exit codes, what it leaves behind.
 mod check;
 mod environment;
+mod examples;
 mod interrupt;
 mod lock;
+mod ports;
+mod rebuild;
 mod reconcile;
 mod repository;
 mod secrets;
+mod strangers;
 mod usage;

@@ -2,7 +2,7 @@
 use crate::environment::Environment;
 use git2::{IndexAddOption, Repository, Signature};
 
-fn commit(repository: &Repository, message: &str) {
+pub fn commit(repository: &Repository, message: &str) {
     let mut index = repository.index().unwrap();
     index.add_all(["*"], IndexAddOption::DEFAULT, None).unwrap();
     index.update_all(["*"], None).unwrap();
@@ -13,7 +13,7 @@ fn commit(repository: &Repository, message: &str) {
     repository.commit(Some("HEAD"), &me, &me, message, &tree, &parent.iter().collect::<Vec<_>>()).unwrap();
 }
 
-fn repository(environment: &Environment) -> Repository {
+pub fn repository(environment: &Environment) -> Repository {
     let mut options = git2::RepositoryInitOptions::new();
     options.initial_head("main");
     Repository::init_opts(environment.path("manifests"), &options).unwrap()
