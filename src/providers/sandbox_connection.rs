@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Connection {
     pub proxmox: Https,
+    /// File with the password of `root@pam`, for what a token may not.
+    pub proxmox_password_file: PathBuf,
     pub cloudflare: Https,
     pub traefik: Http,
     /// The Unix socket of [`crate::providers::host::Host::sandbox`].

@@ -266,6 +266,8 @@ async fn fronts(site: &Arc<Site>, options: &Options) -> Result<(Connection, Vec<
         site.store.put(&file, format!("{token}\n").as_bytes(), 0o600)?;
         Ok(site.store.path(&file))
     };
+    let password = site.seed.proxmox.root_password().context("the seed has no password for root@pam")?;
+    site.store.put("proxmox.password", format!("{password}\n").as_bytes(), 0o600)?;
     let front = |api: Arc<dyn Api>, at: Option<IpAddr>, idle| {
         let tls = at.map(|address| authority.server(address)).transpose()?;
         anyhow::Ok(Front { api, tls, faults: Arc::clone(&site.faults), idle: Duration::from_secs(idle) })
@@ -282,6 +284,7 @@ async fn fronts(site: &Arc<Site>, options: &Options) -> Result<(Connection, Vec<
     };
     let connection = Connection {
         proxmox: https(proxmox.address, token("proxmox", site.seed.proxmox_token())?),
+        proxmox_password_file: site.store.path("proxmox.password"),
         cloudflare: https(cloudflare.address, token("cloudflare", site.seed.cloudflare_token())?),
         traefik: Http { url: format!("http://{}", traefik.address) },
         host_socket: site.store.socket("host.sock"),

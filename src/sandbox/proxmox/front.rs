@@ -1,9 +1,10 @@
 //! What pveproxy does before and after an endpoint: verbs, bodies, login, routing, privileges, parameters, the answer's form.
 use super::{
-    access::{self, Who},
+    access::Who,
     api,
     call::{Answer, Call},
     form,
+    login::{self, Credentials},
     refusal::{Refusal, Result},
     schema::{self, Raw},
     world::World,
@@ -79,23 +80,12 @@ pub fn receive(world: &World, request: &Request) -> std::result::Result<Accepted
 }
 
 fn login(world: &World, request: &Request, verb: &str, path: &str) -> std::result::Result<Who, Reply> {
-    let found = access::authenticate(
-        &world.state.access,
-        request.header("authorization"),
-        request.header("cookie"),
-        world.now / 1000,
-    );
-    found.or_else(|why| {
-        // A few calls are for everybody.
-        let open = world
-            .facts
-            .find(verb, path)
-            .is_ok_and(|f| f.method.permissions.as_ref().is_some_and(|p| p["user"].as_str() == Some("world")));
-        match open && why == "No ticket" {
-            true => Ok(Who { user: String::new(), token: None }),
-            false => Err(plain(401, why, false)),
-        }
-    })
+    let given = Credentials {
+        authorization: request.header("authorization"),
+        cookie: request.header("cookie"),
+        csrf: request.header("csrfpreventiontoken"),
+    };
+    login::authenticate(&world.state.access, given, verb, path, world.now / 1000).map_err(|why| plain(401, why, false))
 }
 
 type Body = (Raw, Option<(String, Bytes)>);

@@ -14,6 +14,7 @@ mod facts;
 mod form;
 mod formats;
 mod front;
+mod login;
 mod property;
 mod refusal;
 mod roles;

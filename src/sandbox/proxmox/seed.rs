@@ -2,7 +2,7 @@
 use super::{
     access,
     facts::Release,
-    formats,
+    formats, login,
     state::{Bridge, Conf, Entry, Guest, Kind, Node, Running, State, Storage, Token, User, Volume, Whom},
 };
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub struct Seed {
     pub files: BTreeMap<String, u64>,
     /// Users beside `root@pam`, with their roles on `/`.
     pub users: BTreeMap<String, Vec<String>>,
+    /// Passwords of users. A user is made when it is not there.
+    pub passwords: BTreeMap<String, String>,
     /// Roles that are not built in: privileges by name.
     pub roles: BTreeMap<String, BTreeSet<String>>,
     pub tokens: Vec<SeedToken>,
@@ -96,7 +98,8 @@ pub struct SeedGuest {
 }
 
 impl Default for Seed {
-    /// One node with a bridge, a directory, a Debian template, and root's token `full` with the secret of the tests.
+    /// One node with a bridge, a directory, a Debian template, root's password, and root's token `full` with the secret of
+    /// the tests.
     fn default() -> Self {
         let content = ["backup", "images", "iso", "rootdir", "snippets", "vztmpl"].map(str::to_string).into();
         let local = SeedStorage { kind: "dir".into(), content, path: Some("/var/lib/vz".into()), size: size() };
@@ -112,6 +115,7 @@ impl Default for Seed {
             storages: [("local".into(), local)].into(),
             files: [("local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst".into(), 53_296_284)].into(),
             users: BTreeMap::new(),
+            passwords: [(ROOT.into(), "a password of the sandbox".into())].into(),
             roles: BTreeMap::new(),
             tokens: vec![full],
             guests: Vec::new(),
@@ -121,7 +125,14 @@ impl Default for Seed {
     }
 }
 
+const ROOT: &str = "root@pam";
+
 impl Seed {
+    /// The password of `root@pam`, where it has one.
+    pub fn root_password(&self) -> Option<&str> {
+        self.passwords.get(ROOT).map(String::as_str)
+    }
+
     /// The state of a fresh cluster. `now` is in Unix milliseconds.
     ///
     /// # Errors
@@ -155,7 +166,11 @@ impl Seed {
     }
 
     fn plant_access(&self, state: &mut State) -> Result<(), String> {
-        state.access.users.insert("root@pam".into(), User::default());
+        state.access.users.insert(ROOT.into(), User::default());
+        for (user, password) in &self.passwords {
+            let sum = login::password_sum(user, password);
+            state.access.users.entry(user.clone()).or_default().password_sha256 = Some(sum);
+        }
         for (role, privileges) in &self.roles {
             let names: Vec<String> = privileges.iter().cloned().collect();
             state.access.roles.insert(role.clone(), access::known(self.version, &names)?);
@@ -173,7 +188,7 @@ impl Seed {
         }
         for token in &self.tokens {
             let (user, name) = token.id.split_once('!').ok_or_else(|| format!("{} is no token id", token.id))?;
-            let secret_sha256 = access::secret_sum(&token.secret);
+            let secret_sha256 = login::secret_sum(&token.secret);
             let made = Token { secret_sha256, privsep: token.privsep, ..Token::default() };
             let whom = if token.privsep { Whom::Token } else { Whom::User };
             for role in &token.roles {

@@ -191,15 +191,13 @@ impl Inner {
         let accepted = match verdict {
             Ok(accepted) => accepted,
             Err(mut refused) => {
-                if refused.status == 401 && self.world().timing == Timing::Real {
-                    self.clock.wait(super::timing::LOGIN_DELAY).await;
-                }
+                self.hold_back(refused.status).await;
                 front::finish(&mut refused, &request);
                 return refused;
             }
         };
         // The semaphore is never closed.
-        let _worker = self.workers.acquire().await;
+        let worker = self.workers.acquire().await;
         let wait = self.world().timing.of_call(&request.method, &accepted.template);
         if wait > 0 {
             self.clock.wait(wait).await;
@@ -226,8 +224,17 @@ impl Inner {
                 outcome => break front::reply(outcome, &accepted),
             }
         };
+        drop(worker);
+        self.hold_back(reply.status).await;
         front::finish(&mut reply, &request);
         reply
+    }
+
+    /// Whoever failed to log in is made to wait.
+    async fn hold_back(&self, status: u16) {
+        if status == 401 && self.world().timing == Timing::Real {
+            self.clock.wait(super::timing::LOGIN_DELAY).await;
+        }
     }
 }
 

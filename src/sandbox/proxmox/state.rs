@@ -200,6 +200,9 @@ pub struct Access {
     /// Roles that are not built in.
     pub roles: BTreeMap<String, BTreeSet<String>>,
     pub acl: Vec<Entry>,
+    /// What tickets are signed with.
+    #[serde(default)]
+    pub ticket_key: String,
 }
 
 /// A user with its tokens.
@@ -212,11 +215,14 @@ pub struct User {
     pub more: Conf,
     #[serde(default)]
     pub tokens: BTreeMap<String, Token>,
+    /// Kept as a sum; without one nobody logs in by password.
+    #[serde(default)]
+    pub password_sha256: Option<String>,
 }
 
 impl Default for User {
     fn default() -> Self {
-        Self { enable: true, expire: 0, more: Conf::new(), tokens: BTreeMap::new() }
+        Self { enable: true, expire: 0, more: Conf::new(), tokens: BTreeMap::new(), password_sha256: None }
     }
 }
 

@@ -24,7 +24,10 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(state: State, timing: Timing, now: u64) -> Self {
+    pub fn new(mut state: State, timing: Timing, now: u64) -> Self {
+        if state.access.ticket_key.is_empty() {
+            state.access.ticket_key = super::login::secret_sum(&format!("{} {now}", state.booted));
+        }
         Self { facts: state.release.facts(), state, timing, now, touched: false }
     }
 

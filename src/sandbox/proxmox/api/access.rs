@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 
 pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/access/permissions", permissions),
-    on("GET", "/access/ticket", |_| Ok(Value::Null.into())),
     on("GET", "/access/domains", domains),
     on("GET", "/access/acl", list),
     on("PUT", "/access/acl", update),
@@ -35,7 +34,7 @@ fn permissions(call: &mut Call<'_>) -> Result<Answer> {
         Some(other) => {
             let (user, token) = other.split_once('!').map_or((other, None), |(u, t)| (u, Some(t.to_string())));
             // One's own tokens may be asked about; anything else needs to see users.
-            if user != call.who.user || call.who.token.is_some() {
+            if user != call.who.id() {
                 state.demand(&call.who, "/access", &["Sys.Audit"])?;
             }
             Who { user: user.into(), token }
@@ -88,46 +87,83 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Value::Array(rows.collect()).into())
 }
 
-/// `vms/101/` is `/vms/101`.
-fn normal(path: &str) -> String {
+/// `vms//101/` is `/vms/101`; `None` where it has characters that no path has.
+fn normal(path: &str) -> Option<String> {
+    let odd = |b: u8| !(b.is_ascii_alphanumeric() || b"/-_.".contains(&b));
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
-    format!("/{}", parts.join("/"))
+    (!path.is_empty() && !path.bytes().any(odd)).then(|| format!("/{}", parts.join("/")))
 }
 
 fn is_known(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').skip(1).filter(|p| !p.is_empty()).collect();
+    let word = |p: &str| p.bytes().all(|b| b.is_ascii_alphanumeric());
+    let vlan = |p: &str| p.len() <= 4 && !p.starts_with('0') && p.bytes().all(|b| b.is_ascii_digit());
     match parts.as_slice() {
         [] => true,
         [one] => ["access", "mapping", "nodes", "pool", "sdn", "storage", "vms"].contains(one),
         ["access", "groups" | "realm", ..] => parts.len() <= 3,
-        ["mapping", "dir" | "notifications" | "pci" | "usb" | "cpu", ..] => parts.len() <= 3,
+        ["mapping", ..] => parts.len() <= 3,
         ["nodes" | "storage", _] => true,
         ["pool", ..] => parts.len() <= 4,
-        ["sdn", "controllers" | "dns" | "ipams" | "zones" | "fabrics", ..] => parts.len() <= 5,
-        ["vms", vmid] => vmid.parse::<u32>().is_ok_and(|v| v >= 100),
+        ["sdn", "controllers" | "dns" | "ipams" | "zones" | "fabrics" | "prefix-lists" | "route-maps"] => true,
+        ["sdn", "controllers", _] => true,
+        ["sdn", "dns" | "ipams" | "fabrics" | "prefix-lists" | "route-maps", name] => word(name),
+        ["sdn", "zones", _] | ["sdn", "zones", _, _] => true,
+        ["sdn", "zones", _, _, tag] => vlan(tag),
+        ["vms", vmid] => vmid.len() >= 3 && !vmid.starts_with('0') && vmid.bytes().all(|b| b.is_ascii_digit()),
         _ => false,
     }
 }
 
-fn update(call: &mut Call<'_>) -> Result<Answer> {
-    let path = normal(call.arg("path").unwrap_or_default());
-    if !is_known(&path) {
-        return Err(Refusal::parameter("path", format!("invalid ACL path '{path}'")));
+/// Somebody who may change a path only because they manage what lies there hands out no more than they have.
+fn within_own(call: &Call<'_>, path: &str, role: &str, propagate: bool, delete: bool) -> Result<()> {
+    let state = &call.world.state;
+    let own = state.privileges(&call.who, path);
+    if own.contains_key("Permissions.Modify") {
+        return Ok(());
     }
+    let verb = if delete { "remove" } else { "add" };
+    // Perl puts the exception of the parameter into the text of the lock around it.
+    let refuse = |why: &str| {
+        let message = "ACL update failed: 400 Parameter verification failed.";
+        Err(Refusal::die(format!("{message}\nrole: Cannot {verb} role '{role}' {why}")))
+    };
+    for privilege in state.role(role).unwrap_or_default() {
+        match own.get(&privilege) {
+            None => return refuse("- requires 'Permissions.Modify' or superset of privileges."),
+            Some(false) if propagate && !delete => {
+                return refuse(
+                    "with propagation - requires 'Permissions.Modify' or propagated superset of privileges.",
+                );
+            }
+            _ => {}
+        }
+    }
+    if role == "NoAccess" {
+        return refuse("- requires 'Permissions.Modify'");
+    }
+    Ok(())
+}
+
+fn update(call: &mut Call<'_>) -> Result<Answer> {
     let named = |key: &str| split_list(call.arg(key).unwrap_or_default());
     let whom = [(Whom::Group, "groups"), (Whom::User, "users"), (Whom::Token, "tokens")];
-    if whom.iter().all(|(_, key)| call.arg(key).is_none()) {
+    if whom.iter().all(|(_, key)| call.arg(key).is_none_or(|v| v.is_empty() || v == "0")) {
         let why = "either 'users', 'groups' or 'tokens' is required.";
         return Err(Refusal::parameters(whom.map(|(_, key)| (key.to_string(), why.to_string()))));
     }
-    let failed = |why: String| Refusal::die(format!("ACL update failed: {why}"));
     let (delete, propagate) = (call.flag("delete"), call.arg("propagate").is_none_or(|p| p == "1"));
+    let given = call.arg("path").unwrap_or_default();
+    let path = normal(given).filter(|p| delete || is_known(p));
+    let path = path.ok_or_else(|| Refusal::parameter("path", format!("invalid ACL path '{given}'")))?;
+    let failed = |why: String| Refusal::die(format!("ACL update failed: {why}"));
     let access = &call.world.state.access;
     let mut entries = Vec::new();
     for role in named("roles") {
         if call.world.state.role(&role).is_none() {
             return Err(failed(format!("role '{role}' does not exist")));
         }
+        within_own(call, &path, &role, propagate, delete)?;
         for (whom, key) in whom {
             for id in named(key) {
                 let (user, token) = id.split_once('!').unwrap_or((&id, ""));
@@ -137,6 +173,9 @@ fn update(call: &mut Call<'_>) -> Result<Answer> {
                     }
                     Whom::User if !access.users.contains_key(&id) => {
                         return Err(failed(format!("user '{id}' does not exist")));
+                    }
+                    Whom::Token if !access.users.contains_key(user) => {
+                        return Err(failed(format!("no such user ('{user}')")));
                     }
                     Whom::Token if !access.users.get(user).is_some_and(|u| u.tokens.contains_key(token)) => {
                         return Err(failed(format!("no such token '{token}' for user '{user}'")));

@@ -1,9 +1,11 @@
 //! `/access/users`, `/access/groups` and the tokens of users.
-use super::access::{find_user, user_exists};
+use super::{
+    access::{find_user, user_exists},
+    access_ticket::{is_user_id, set_password},
+};
 use crate::sandbox::proxmox::{
-    access::secret_sum,
     call::{Answer, Call, Endpoint, on},
-    formats,
+    login::secret_sum,
     refusal::{Refusal, Result},
     schema::split_list,
     state::{Group, Token, User, Whom},
@@ -54,13 +56,18 @@ fn show(token: &Token) -> Map<String, Value> {
 
 fn list(call: &mut Call<'_>) -> Result<Answer> {
     let state = &call.world.state;
-    let all = state.may(&call.who, "/access/groups", &["User.Modify", "Sys.Audit"], true);
+    let any = ["User.Modify", "Sys.Audit"];
+    let all = state.may(&call.who, "/access/groups", &any, true);
+    let over = |id: &String| {
+        let groups = state.access.groups.iter().filter(|(_, g)| g.users.contains(id));
+        groups.into_iter().any(|(name, _)| state.may(&call.who, &format!("/access/groups/{name}"), &any, true))
+    };
     let wanted = call.arg("enabled").map(|e| e == "1");
     let rows = state
         .access
         .users
         .iter()
-        .filter(|(id, user)| (all || **id == call.who.id()) && wanted.is_none_or(|w| user.enable == w));
+        .filter(|(id, user)| (all || **id == call.who.id() || over(id)) && wanted.is_none_or(|w| user.enable == w));
     let rows = rows.map(|(id, user)| {
         let mut row = describe(user);
         row.insert("userid".into(), json!(id));
@@ -93,14 +100,17 @@ fn one(call: &mut Call<'_>) -> Result<Answer> {
 
 fn create(call: &mut Call<'_>) -> Result<Answer> {
     let id = call.arg("userid").unwrap_or_default().to_string();
-    if formats::check("pve-userid", &id).is_err() {
-        return Err(Refusal::die(format!("value '{id}' does not look like a valid user name")));
-    }
+    is_user_id(&id)?;
     if call.world.state.access.users.contains_key(&id) {
         return Err(Refusal::die(format!("create user failed: user '{id}' already exists")));
     }
     call.world.state.access.users.insert(id.clone(), User::default());
-    let failed = apply(call, &id, "create user failed");
+    let mut failed = match call.arg("password").map(str::to_string) {
+        Some(password) => set_password(call, &id, &password),
+        None => Ok(()),
+    };
+    failed = failed.map_err(|why| Refusal::die(format!("create user failed: {}", why.text())));
+    let failed = failed.and_then(|()| apply(call, &id, "create user failed"));
     if failed.is_err() {
         call.world.state.access.users.remove(&id);
     }
@@ -212,6 +222,12 @@ fn update_token(call: &mut Call<'_>) -> Result<Answer> {
     let given = call.args.clone();
     let secret = call.world.uuid();
     let regenerate = call.flag("regenerate");
+    let delete = split_list(call.arg("delete").unwrap_or_default());
+    find_token(call, &user, &name)?;
+    if let Some(other) = delete.iter().find(|k| *k != "comment") {
+        let message = "updating token info failed: 400 Parameter verification failed.";
+        return Err(Refusal::die(format!("{message}\ndelete: unknown option '{other}'")));
+    }
     let token = find_token(call, &user, &name)?;
     if let Some(privsep) = given.get("privsep") {
         token.privsep = privsep == "1";
@@ -220,16 +236,20 @@ fn update_token(call: &mut Call<'_>) -> Result<Answer> {
         token.expire = expire.parse().unwrap_or(0);
     }
     if let Some(comment) = given.get("comment") {
-        token.comment = Some(comment.clone());
+        token.comment = Some(comment.clone()).filter(|c| !c.is_empty());
+    }
+    if !delete.is_empty() {
+        token.comment = None;
     }
     let mut row = show(token);
+    let token_has_comment = token.comment.is_some();
     if regenerate {
         token.secret_sha256 = secret_sum(&secret);
         row.insert("value".into(), json!(secret));
         row.insert("full-tokenid".into(), json!(format!("{user}!{name}")));
     }
     for key in ["privsep", "expire", "comment"] {
-        if let Some(value) = given.get(key) {
+        if let Some(value) = given.get(key).filter(|_| key != "comment" || token_has_comment) {
             row.insert(key.into(), json!(value));
         }
     }

@@ -162,7 +162,10 @@ fn permit(call: &Call<'_>, vmid: u32, pool: Option<&str>, args: &Args, unprivile
 fn usable(call: &Call<'_>, key: &str, value: &str) -> Result<()> {
     let volid = lxc_hotplug::parse(call.world, key, value).remove("volume").unwrap_or_default();
     if lxc_volume::kind(&volid) != "volume" {
-        return Err(Refusal::die("Only root can pass arbitrary filesystem paths."));
+        return match call.who.is_root() {
+            true => Ok(()),
+            false => Err(Refusal::die("Only root can pass arbitrary filesystem paths.")),
+        };
     }
     let name = volid.split_once(':').map_or(volid.as_str(), |(s, _)| s);
     let found = storage::of(call.world, name)?;
@@ -253,7 +256,7 @@ fn build(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()>
         let host = conf.get("hostname").and_then(|h| h.split('.').next()).unwrap_or("localhost").to_string();
         for kind in ["rsa", "ecdsa", "ed25519"] {
             log.push(format!("Creating SSH host key 'ssh_host_{kind}_key' - this may take some time ..."));
-            let print = crate::sandbox::proxmox::access::secret_sum(&world.uuid());
+            let print = crate::sandbox::proxmox::login::secret_sum(&world.uuid());
             log.push(format!("done: SHA256:{} root@{host}", &print[..43]));
         }
         nesting_hint(&conf, log);

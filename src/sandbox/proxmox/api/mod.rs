@@ -1,6 +1,7 @@
 //! The endpoints, one file per family. A path that the facts know and that is not in these tables is answered as not simulated.
 pub mod access;
 pub mod access_roles;
+pub mod access_ticket;
 pub mod access_users;
 pub mod cluster;
 pub mod lxc_clone;
@@ -30,6 +31,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 const FAMILIES: &[&[Endpoint]] = &[
     access::ENDPOINTS,
     access_roles::ENDPOINTS,
+    access_ticket::ENDPOINTS,
     access_users::ENDPOINTS,
     cluster::ENDPOINTS,
     lxc_clone::ENDPOINTS,

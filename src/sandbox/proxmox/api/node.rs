@@ -37,7 +37,7 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
 
 /// The real one shows that of its certificate, which the front of the sandbox owns; this stands for it.
 fn fingerprint(node: &str) -> String {
-    let sum = crate::sandbox::proxmox::access::secret_sum(node).to_uppercase();
+    let sum = crate::sandbox::proxmox::login::secret_sum(node).to_uppercase();
     let pairs: Vec<&str> = (0..32).map(|i| &sum[2 * i..2 * i + 2]).collect();
     pairs.join(":")
 }

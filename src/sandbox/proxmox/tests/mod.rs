@@ -1,4 +1,5 @@
 //! Tests that drive the simulator as a client does.
+mod access;
 mod behaviour;
 mod client;
 mod replay;
