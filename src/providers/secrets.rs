@@ -9,6 +9,7 @@ pub struct Secrets {
     root: PathBuf,
     replaced: BTreeMap<Reference, SecretString>,
     otherwise: Option<SecretString>,
+    moved: BTreeMap<String, PathBuf>,
 }
 
 impl Secrets {
@@ -25,6 +26,16 @@ impl Secrets {
     /// What all other references read as where they lead to nothing: a sandbox has no real secrets.
     pub fn otherwise(&mut self, value: SecretString) {
         self.otherwise = Some(value);
+    }
+
+    /// Where a file that is no secret is, by its path in a manifest.
+    pub fn path_of(&self, path: &str) -> PathBuf {
+        self.moved.get(path).cloned().unwrap_or_else(|| self.root.join(path))
+    }
+
+    /// A file of a fetched commit was written elsewhere.
+    pub fn moved(&mut self, path: String, to: PathBuf) {
+        self.moved.insert(path, to);
     }
 
     /// The content, as it is.

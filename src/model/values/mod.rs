@@ -3,6 +3,7 @@
 //! Each is checked when it is read, is written back in one canonical spelling, and describes itself to editors.
 //! Anything that holds one of these needs no further look at its shape.
 mod auto;
+mod checksum;
 mod cidr;
 mod host_name;
 mod http_url;
@@ -20,6 +21,7 @@ mod vmid;
 mod word;
 
 pub use auto::Auto;
+pub use checksum::Checksum;
 pub use cidr::{Cidr4, Cidr6, Network};
 pub use host_name::{HostName, HostPattern};
 pub use http_url::HttpUrl;

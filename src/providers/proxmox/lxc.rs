@@ -55,11 +55,16 @@ impl Proxmox {
     /// The configuration of a container, with what is pending.
     pub async fn lxc_config(&self, node: &str, vmid: u32) -> Answer<Config> {
         let attempted = format!("read the configuration of container {vmid} on {node}");
-        let data = self.wire.get(&attempted, &format!("{}/pending", base(node, vmid)), &[]).await?;
-        let lines = data.as_array().ok_or_else(|| strange(&attempted, "not a list"))?;
+        self.config_at(&attempted, &base(node, vmid)).await
+    }
+
+    /// The configuration of the guest whose calls begin with `base`.
+    pub(super) async fn config_at(&self, attempted: &str, base: &str) -> Answer<Config> {
+        let data = self.wire.get(attempted, &format!("{base}/pending"), &[]).await?;
+        let lines = data.as_array().ok_or_else(|| strange(attempted, "not a list"))?;
         let mut config = Config::default();
         for line in lines {
-            let key = line.get("key").and_then(Value::as_str).ok_or_else(|| strange(&attempted, "no `key`"))?;
+            let key = line.get("key").and_then(Value::as_str).ok_or_else(|| strange(attempted, "no `key`"))?;
             let [now, next] = ["value", "pending"].map(|n| line.get(n).and_then(values::text));
             let goes = line.get("delete").and_then(values::number).is_some_and(|n| n > 0);
             if next.is_some() || goes {
@@ -72,26 +77,28 @@ impl Proxmox {
                 config.values.insert(key.to_owned(), value);
             }
         }
-        config.digest = config.values.remove("digest").ok_or_else(|| strange(&attempted, "no `digest`"))?;
+        config.digest = config.values.remove("digest").ok_or_else(|| strange(attempted, "no `digest`"))?;
         Ok(config)
     }
 
     /// The configuration once nobody makes the container any more: until then it holds nothing but a lock. After the
     /// patience for locks it is handed out as it is.
     pub async fn lxc_config_when_made(&self, node: &str, vmid: u32) -> Answer<Config> {
-        self.config_when(node, vmid, |config| config.lock() != Some("create")).await
+        let attempted = format!("read the configuration of container {vmid} on {node}");
+        self.config_when(&attempted, &base(node, vmid), |config| config.lock() != Some("create")).await
     }
 
     /// The configuration once no task holds the container, or as it is after the patience for locks.
     pub async fn lxc_config_when_free(&self, node: &str, vmid: u32) -> Answer<Config> {
-        self.config_when(node, vmid, |config| config.lock().is_none()).await
+        let attempted = format!("read the configuration of container {vmid} on {node}");
+        self.config_when(&attempted, &base(node, vmid), |config| config.lock().is_none()).await
     }
 
-    async fn config_when(&self, node: &str, vmid: u32, fine: fn(&Config) -> bool) -> Answer<Config> {
+    pub(super) async fn config_when(&self, attempted: &str, base: &str, fine: fn(&Config) -> bool) -> Answer<Config> {
         let deadline = Instant::now() + self.patience.lock;
         let mut pause = self.patience.first_look;
         loop {
-            let config = self.lxc_config(node, vmid).await?;
+            let config = self.config_at(attempted, base).await?;
             if fine(&config) || Instant::now() + pause >= deadline {
                 return Ok(config);
             }
@@ -123,11 +130,16 @@ impl Proxmox {
 
     /// Whether a listed container runs: the word of the listing where that can be relied on, else the node's.
     pub async fn power_of(&self, guest: &Guest) -> Answer<Power> {
-        let touched = self.wire.touched(guest.vmid).is_some_and(|at| at.elapsed() < STALE);
-        if guest.power == Power::Running && !touched {
-            return Ok(Power::Running);
+        match self.listed_power(guest) {
+            Some(power) => Ok(power),
+            None => self.lxc_power(&guest.node, guest.vmid).await,
         }
-        self.lxc_power(&guest.node, guest.vmid).await
+    }
+
+    /// The power state of the listing, where that can be relied on.
+    pub(super) fn listed_power(&self, guest: &Guest) -> Option<Power> {
+        let touched = self.wire.touched(guest.vmid).is_some_and(|at| at.elapsed() < STALE);
+        (guest.power == Power::Running && !touched).then_some(Power::Running)
     }
 
     /// Creates a container and waits until it is complete.
@@ -229,11 +241,7 @@ impl Proxmox {
             let old = old.filter_map(|a| a.split('/').next()).map(str::to_owned);
             let mut seen = BTreeSet::new();
             for ip in listed.chain(old).filter_map(|a| a.parse::<IpAddr>().ok()) {
-                let local = match ip {
-                    IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
-                    IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
-                };
-                if !local && seen.insert(ip) {
+                if !is_local(&ip) && seen.insert(ip) {
                     out.push(Address { interface: interface.to_owned(), ip });
                 }
             }
@@ -265,7 +273,7 @@ impl Proxmox {
     }
 
     /// One write, and its task; again while somebody else holds the guest's lock, because then nothing was applied.
-    async fn act(&self, attempted: &str, method: Method, path: &str, pairs: &Pairs) -> Answer<()> {
+    pub(super) async fn act(&self, attempted: &str, method: Method, path: &str, pairs: &Pairs) -> Answer<()> {
         let deadline = Instant::now() + self.patience.lock;
         let mut pause = self.patience.first_look * 4;
         loop {
@@ -282,6 +290,14 @@ impl Proxmox {
                 other => return other,
             }
         }
+    }
+}
+
+/// Whether nobody beyond the guest and its link can reach this address.
+pub(super) fn is_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
     }
 }
 

@@ -8,11 +8,13 @@ mod lxc;
 pub mod network;
 pub mod notes;
 pub mod property;
+mod qemu;
 mod reply;
 mod storage;
 pub mod tags;
 mod task;
 mod transport;
+mod upload;
 pub mod values;
 
 #[cfg(test)]
@@ -21,7 +23,8 @@ mod tests;
 pub use access::Permissions;
 pub use guests::{Guest, GuestType, Power};
 pub use lxc::{Address, Config, Parameters, volume_size};
-pub use storage::Volume;
+pub use qemu::{AgentInterface, CloneOf, Heard};
+pub use storage::{Place, Volume};
 pub use task::TaskId;
 
 use crate::{

@@ -104,7 +104,7 @@ fn class(exit: &str) -> Class {
         Class::Busy
     } else if exit.contains("Configuration file '") && exit.contains("does not exist") {
         Class::NotFound
-    } else if exit.contains("already exists") {
+    } else if exit.contains("already exists") || exit.contains("checksum mismatch (file change") {
         Class::Conflict
     } else if exit == "unexpected status" || exit.is_empty() {
         Class::UnknownOutcome

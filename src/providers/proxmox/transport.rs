@@ -29,15 +29,15 @@ const TIMEOUT: Duration = Duration::from_secs(45);
 pub(super) type Pairs = Vec<(String, String)>;
 
 pub(super) struct Wire {
-    endpoints: Vec<Url>,
+    pub(super) endpoints: Vec<Url>,
     /// The endpoint that answered last.
-    current: AtomicUsize,
+    pub(super) current: AtomicUsize,
     token: SecretString,
     reads: reqwest::Client,
     /// Never reuses a connection: one that the server closes at this moment would swallow the request, and whether a
     /// write was swallowed nobody can know.
-    writes: reqwest::Client,
-    slots: Semaphore,
+    pub(super) writes: reqwest::Client,
+    pub(super) slots: Semaphore,
     touched: Mutex<HashMap<u32, Instant>>,
 }
 
@@ -116,13 +116,8 @@ impl Wire {
         if in_query && !encoded.is_empty() {
             url = format!("{url}?{encoded}");
         }
-        let mut authorization = header::HeaderValue::from_str(&format!("PVEAPIToken={}", self.token.expose_secret()))
-            .map_err(|_| {
-            Failure::new(Class::Invalid, attempted, "the token holds characters that no header takes")
-        })?;
-        authorization.set_sensitive(true);
         let client = if write { &self.writes } else { &self.reads };
-        let mut request = client.request(method, url).header(header::AUTHORIZATION, authorization);
+        let mut request = client.request(method, url).header(header::AUTHORIZATION, self.authorization(attempted)?);
         if !in_query {
             // A body of known length, because pveproxy refuses chunks.
             request = request
@@ -130,35 +125,54 @@ impl Wire {
                 .header(header::CONTENT_LENGTH, encoded.len())
                 .body(encoded.to_owned());
         }
-        let started = Instant::now();
-        let answer = request.send().await.map_err(|e| http::failed(attempted, !write, &e))?;
-        let status = answer.status().as_u16();
-        let reason = answer.extensions().get::<hyper::ext::ReasonPhrase>();
-        let reason = reason.map(|r| String::from_utf8_lossy(r.as_bytes()).into_owned());
-        let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-        let body = answer.bytes().await.map_err(|e| http::failed(attempted, !write, &e))?;
-        tracing::debug!(path, status, ms = started.elapsed().as_millis(), "proxmox");
-        if status >= 400 {
-            return Err(Refusal {
-                attempted,
-                write,
-                status,
-                reason: reason.as_deref(),
-                body: &body,
-                retry_after: retry_after.map(Duration::from_secs),
-            }
-            .failure());
+        answered(attempted, write, path, request).await
+    }
+
+    /// The token as a header that no log shows.
+    pub(super) fn authorization(&self, attempted: &str) -> Answer<header::HeaderValue> {
+        let token = format!("PVEAPIToken={}", self.token.expose_secret());
+        let mut value = header::HeaderValue::from_str(&token)
+            .map_err(|_| Failure::new(Class::Invalid, attempted, "the token holds characters that no header takes"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// Sends a request and reads what came of it.
+pub(super) async fn answered(
+    attempted: &str,
+    write: bool,
+    path: &str,
+    request: reqwest::RequestBuilder,
+) -> Answer<Value> {
+    let started = Instant::now();
+    let answer = request.send().await.map_err(|e| http::failed(attempted, !write, &e))?;
+    let status = answer.status().as_u16();
+    let reason = answer.extensions().get::<hyper::ext::ReasonPhrase>();
+    let reason = reason.map(|r| String::from_utf8_lossy(r.as_bytes()).into_owned());
+    let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+    let body = answer.bytes().await.map_err(|e| http::failed(attempted, !write, &e))?;
+    tracing::debug!(path, status, ms = started.elapsed().as_millis(), "proxmox");
+    if status >= 400 {
+        return Err(Refusal {
+            attempted,
+            write,
+            status,
+            reason: reason.as_deref(),
+            body: &body,
+            retry_after: retry_after.map(Duration::from_secs),
         }
-        let unreadable = |what: &str| match write {
-            // It was accepted by something; what became of it is not said.
-            true => Failure { class: Class::UnknownOutcome, ..strange(attempted, what) },
-            false => strange(attempted, what),
-        };
-        let mut body: Value = serde_json::from_slice(&body).map_err(|e| unreadable(&e.to_string()))?;
-        match body.get_mut("data") {
-            Some(data) if (200..300).contains(&status) => Ok(data.take()),
-            _ => Err(unreadable(&format!("HTTP status {status} without `data`"))),
-        }
+        .failure());
+    }
+    let unreadable = |what: &str| match write {
+        // It was accepted by something; what became of it is not said.
+        true => Failure { class: Class::UnknownOutcome, ..strange(attempted, what) },
+        false => strange(attempted, what),
+    };
+    let mut body: Value = serde_json::from_slice(&body).map_err(|e| unreadable(&e.to_string()))?;
+    match body.get_mut("data") {
+        Some(data) if (200..300).contains(&status) => Ok(data.take()),
+        _ => Err(unreadable(&format!("HTTP status {status} without `data`"))),
     }
 }
 
