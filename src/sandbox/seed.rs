@@ -1,5 +1,6 @@
 //! What a fresh sandbox holds before anybody has changed anything.
 use super::{cloudflare, net::Layout, proxmox};
+use crate::model::Checksum;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -33,6 +34,8 @@ impl Default for Seed {
         it = it.with_bridge(NODE, "vmbr0", None).with_bridge(NODE, "vmbr1", "10.0.1.1/24".parse().ok());
         it.with_template("local", "debian-13-standard_13.1-2_amd64.tar.zst")
             .with_template("local", "debian-12-standard_12.12-1_amd64.tar.zst")
+            .with_appliance("debian-13-standard_13.1-2_amd64.tar.zst")
+            .with_appliance("debian-12-standard_12.12-1_amd64.tar.zst")
             .with_zone(ACCOUNT, ZONE, "decent-cloud.org")
     }
 }
@@ -60,7 +63,7 @@ impl Seed {
     pub fn with_storage(mut self, name: &str) -> Self {
         let local = name == "local";
         let content: &[&str] = match local {
-            true => &["backup", "images", "iso", "rootdir", "snippets", "vztmpl"],
+            true => &["backup", "images", "import", "iso", "rootdir", "snippets", "vztmpl"],
             false => &["images", "rootdir"],
         };
         let storage = proxmox::SeedStorage {
@@ -76,6 +79,19 @@ impl Seed {
     /// With a container template that lies on a storage.
     pub fn with_template(mut self, storage: &str, file: &str) -> Self {
         self.proxmox.files.entry(format!("{storage}:vztmpl/{file}")).or_insert(124_000_000);
+        self
+    }
+
+    /// With an entry in the index of appliances, from which a node downloads it.
+    pub fn with_appliance(mut self, file: &str) -> Self {
+        self.proxmox.appliances.insert(file.to_owned());
+        self
+    }
+
+    /// With a file at an address outside, which has this checksum.
+    pub fn with_download(mut self, url: &str, checksum: &Checksum) -> Self {
+        let sums = [(checksum.algorithm().to_owned(), checksum.digits().to_owned())].into();
+        self.proxmox.web.insert(url.to_owned(), proxmox::Page { size: 64 << 20, sums });
         self
     }
 

@@ -1,6 +1,7 @@
 //! The simulated site that manifests speak of: whatever they name and do not make is there.
 use crate::{
-    kinds::{Declarations, container},
+    kinds::{Declarations, container, template},
+    resources::template_volume::Source,
     sandbox::{
         cloudflare,
         net::Layout,
@@ -35,7 +36,17 @@ pub(super) fn of(declarations: &Declarations) -> Seed {
     seed = seed.with_node(&node).with_storage("local").with_storage(&text(&defaults.storage, "local"));
     for template in declarations.templates.values() {
         let storage = template.spec.storage.to_string();
-        seed = seed.with_storage(&storage).with_template(&storage, template.spec.container.file.as_str());
+        seed = seed.with_storage(&storage);
+        let (Some(volume), Some(source)) =
+            (template.spec.volume(), template.spec.origin().and_then(template::Origin::source))
+        else {
+            continue;
+        };
+        seed = match source {
+            Source::Index => seed.with_appliance(&volume.file),
+            Source::Url { url, checksum } => seed.with_download(&url.to_string(), &checksum),
+            Source::Upload { .. } => seed,
+        };
     }
     for declared in declarations.containers.values() {
         let spec = &declared.spec;

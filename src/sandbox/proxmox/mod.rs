@@ -30,7 +30,7 @@ pub use clock::Clock;
 pub use facts::Release;
 pub use seed::{Seed, SeedGuest, SeedNode, SeedStorage, SeedToken};
 pub use simulator::{GuestView, NetworkView, Simulator};
-pub use state::{Bridge, Conf, Guest, Kind, Running, State};
+pub use state::{Bridge, Conf, Guest, Kind, Page, Running, State};
 pub use timing::Timing;
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What a fresh simulated cluster starts with.
 use super::{
     access,
+    api::download::location,
     facts::Release,
     formats, login,
-    state::{Bridge, Conf, Entry, Guest, Kind, Node, Running, State, Storage, Token, User, Volume, Whom},
+    state::{Bridge, Conf, Entry, Guest, Kind, Node, Page, Running, State, Storage, Token, User, Volume, Whom},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,10 @@ pub struct Seed {
     pub storages: BTreeMap<String, SeedStorage>,
     /// Files that lie on the storages, by volume id, with their size in bytes.
     pub files: BTreeMap<String, u64>,
+    /// The files that the index of appliances names.
+    pub appliances: BTreeSet<String>,
+    /// What nodes can download, by address.
+    pub web: BTreeMap<String, Page>,
     /// Users beside `root@pam`, with their roles on `/`.
     pub users: BTreeMap<String, Vec<String>>,
     /// Passwords of users. A user is made when it is not there.
@@ -114,6 +119,8 @@ impl Default for Seed {
             nodes: [("pve1".into(), SeedNode::default())].into(),
             storages: [("local".into(), local)].into(),
             files: [("local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst".into(), 53_296_284)].into(),
+            appliances: BTreeSet::new(),
+            web: BTreeMap::new(),
             users: BTreeMap::new(),
             passwords: [(ROOT.into(), "a password of the sandbox".into())].into(),
             roles: BTreeMap::new(),
@@ -157,6 +164,13 @@ impl Seed {
             let (storage, name) = volid.split_once(':').ok_or_else(|| format!("{volid} is no volume id"))?;
             let storage = state.storages.get_mut(storage).ok_or_else(|| format!("{volid}: no storage {storage}"))?;
             storage.volumes.insert(volid.clone(), file(name, *size, booted));
+        }
+        state.appliances.clone_from(&self.appliances);
+        state.web.clone_from(&self.web);
+        for template in &self.appliances {
+            // The index has a checksum of everything.
+            let sums = [("sha512".to_string(), sum_of_name(template))].into();
+            state.web.entry(location(template)).or_insert(Page { size: 124_000_000, sums });
         }
         self.plant_access(&mut state)?;
         for guest in &self.guests {
@@ -206,6 +220,12 @@ impl Seed {
             None => Ok(()),
         }
     }
+}
+
+/// Stands for the checksum of a file that nobody has.
+fn sum_of_name(name: &str) -> String {
+    use sha2::{Digest, Sha512};
+    Sha512::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file on a storage, as its name says what it is.

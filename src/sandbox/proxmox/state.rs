@@ -13,6 +13,12 @@ pub struct State {
     pub release: Release,
     pub nodes: BTreeMap<String, Node>,
     pub storages: BTreeMap<String, Storage>,
+    /// The files that the index of appliances names.
+    #[serde(default)]
+    pub appliances: BTreeSet<String>,
+    /// All that the simulated world outside holds, by address.
+    #[serde(default)]
+    pub web: BTreeMap<String, Page>,
     pub guests: BTreeMap<u32, Guest>,
     /// Firewall files by number: there may be one without a guest.
     #[serde(default)]
@@ -101,6 +107,20 @@ pub struct Volume {
     /// Whether its file system has blocks of one KiB instead of four.
     #[serde(default)]
     pub small_blocks: bool,
+    /// Checksums of a file, by algorithm, as far as they are known.
+    #[serde(default)]
+    pub sums: Conf,
+}
+
+/// What lies at an address of the world outside.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// Bytes.
+    pub size: u64,
+    /// Checksums by algorithm.
+    #[serde(default)]
+    pub sums: Conf,
 }
 
 /// What a guest is.

@@ -53,25 +53,90 @@ impl Task {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Work {
     Create(Box<Create>),
-    Start { vmid: u32 },
-    Stop { vmid: u32 },
-    Shutdown { vmid: u32 },
-    Reboot { vmid: u32 },
-    Destroy { vmid: u32, force: bool, purge: bool, unreferenced: bool },
-    Resize { vmid: u32, disk: String, size: u64 },
+    Start {
+        vmid: u32,
+    },
+    Stop {
+        vmid: u32,
+    },
+    Shutdown {
+        vmid: u32,
+    },
+    Reboot {
+        vmid: u32,
+    },
+    Destroy {
+        vmid: u32,
+        force: bool,
+        purge: bool,
+        unreferenced: bool,
+    },
+    Resize {
+        vmid: u32,
+        disk: String,
+        size: u64,
+    },
     Clone(Box<Copy>),
-    Template { vmid: u32 },
-    Snapshot { vmid: u32, name: String, description: Option<String> },
-    Rollback { vmid: u32, name: String, start: bool },
-    DeleteSnapshot { vmid: u32, name: String },
-    CreateVm { vmid: u32, conf: Conf, disks: Conf, pool: Option<String>, start: bool },
-    ConfigureVm { vmid: u32, set: Conf, delete: Vec<String>, revert: Vec<String>, force: bool },
-    StartVm { vmid: u32 },
-    StopVm { vmid: u32 },
-    RebootVm { vmid: u32 },
-    RemoveVolume { volid: String },
-    StoreVolume { volid: String, content: String, format: String, size: u64, note: Vec<String> },
-    Fails { why: String, log: Vec<String> },
+    Template {
+        vmid: u32,
+    },
+    Snapshot {
+        vmid: u32,
+        name: String,
+        description: Option<String>,
+    },
+    Rollback {
+        vmid: u32,
+        name: String,
+        start: bool,
+    },
+    DeleteSnapshot {
+        vmid: u32,
+        name: String,
+    },
+    CreateVm {
+        vmid: u32,
+        conf: Conf,
+        disks: Conf,
+        pool: Option<String>,
+        start: bool,
+    },
+    ConfigureVm {
+        vmid: u32,
+        set: Conf,
+        delete: Vec<String>,
+        revert: Vec<String>,
+        force: bool,
+    },
+    StartVm {
+        vmid: u32,
+    },
+    StopVm {
+        vmid: u32,
+    },
+    RebootVm {
+        vmid: u32,
+    },
+    RemoveVolume {
+        volid: String,
+    },
+    StoreVolume {
+        volid: String,
+        content: String,
+        format: String,
+        size: u64,
+        #[serde(default)]
+        sums: Conf,
+        note: Vec<String>,
+    },
+    Fails {
+        why: String,
+        log: Vec<String>,
+    },
+    /// Nothing but these lines.
+    Logs {
+        log: Vec<String>,
+    },
     Nothing,
 }
 

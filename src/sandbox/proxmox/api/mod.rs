@@ -4,6 +4,7 @@ pub mod access_roles;
 pub mod access_ticket;
 pub mod access_users;
 pub mod cluster;
+pub mod download;
 pub mod lxc_clone;
 pub mod lxc_config;
 pub mod lxc_create;
@@ -34,6 +35,7 @@ const FAMILIES: &[&[Endpoint]] = &[
     access_ticket::ENDPOINTS,
     access_users::ENDPOINTS,
     cluster::ENDPOINTS,
+    download::ENDPOINTS,
     lxc_clone::ENDPOINTS,
     lxc_config::ENDPOINTS,
     lxc_create::ENDPOINTS,

@@ -1,4 +1,4 @@
-//! Writing the content of storages: allocating, uploading, downloading.
+//! Writing the content of storages: allocating, uploading.
 use super::storage::{name_of, of, path, volume};
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
@@ -15,7 +15,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/nodes/{node}/storage/{storage}/content/{volume}", show),
     on("PUT", "/nodes/{node}/storage/{storage}/content/{volume}", mark),
     on("POST", "/nodes/{node}/storage/{storage}/upload", upload),
-    on("POST", "/nodes/{node}/storage/{storage}/download-url", download),
 ];
 
 /// The volume id of the path, whether or not the storage stands in it.
@@ -91,7 +90,7 @@ fn mark(call: &mut Call<'_>) -> Result<Answer> {
 ///
 /// # Errors
 /// 400 when the name does not end as this content's names end.
-fn stored(content: &str, given: &str) -> Result<(String, &'static str)> {
+pub fn stored(content: &str, given: &str) -> Result<(String, &'static str)> {
     let base = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.+".contains(c) { c } else { '_' };
     let name: String = base.chars().map(plain).collect();
@@ -131,31 +130,9 @@ fn upload(call: &mut Call<'_>) -> Result<Answer> {
             note.push(format!("file size is: {}", file.len()));
             note.push(format!("command: cp -- {temporary} {target}"));
             note.push("finished file import successfully".into());
-            Work::StoreVolume { volid, content, format: format.into(), size: file.len() as u64, note }
+            let sums = [("sha256".to_string(), sum)].into();
+            Work::StoreVolume { volid, content, format: format.into(), size: file.len() as u64, sums, note }
         }
     };
     Ok(json!(call.world.fork(&node, "imgcopy", "", &who, work, None)).into())
-}
-
-/// The simulator reaches nobody, so that every download ends as one from a host that refuses connections.
-fn download(call: &mut Call<'_>) -> Result<Answer> {
-    let storage = call.arg("storage").unwrap_or_default().to_string();
-    let content = call.arg("content").unwrap_or_default().to_string();
-    of(call.world, &storage)?;
-    let (name, _) = stored(&content, call.arg("filename").unwrap_or_default())?;
-    let volid = format!("{storage}:{content}/{name}");
-    let url = call.arg("url").unwrap_or_default().to_string();
-    let (node, who, target) = (call.node(), call.who.clone(), path(call.world, &volid));
-    let mut log = vec![format!("downloading {url} to {target}")];
-    let why = if volume(call.world, &volid).is_ok() {
-        format!("refusing to override existing file '{target}'")
-    } else {
-        let host = url.split('/').nth(2).unwrap_or_default();
-        log.push(format!(
-            "--{}--  {url}",
-            jiff::Timestamp::from_millisecond(call.world.now as i64).unwrap_or_default().strftime("%F %T")
-        ));
-        format!("download failed: Connecting to {host}... failed: Connection refused.")
-    };
-    Ok(json!(call.world.fork(&node, "download", &name, &who, Work::Fails { why, log }, None)).into())
 }

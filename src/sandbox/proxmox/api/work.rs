@@ -32,18 +32,22 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
             log.push(format!("Removed volume '{volid}'"));
             Ok(())
         }
-        Work::StoreVolume { volid, content, format, size, note } => {
+        Work::StoreVolume { volid, content, format, size, sums, note } => {
             log.extend(note);
             let created = world.now / 1000;
             let name = storage::name_of(world, &volid)?.storage;
             if let Some(storage) = world.state.storages.get_mut(&name) {
-                storage.volumes.insert(volid, Volume { content, format, size, created, ..Volume::default() });
+                storage.volumes.insert(volid, Volume { content, format, size, created, sums, ..Volume::default() });
             }
             Ok(())
         }
         Work::Fails { why, log: lines } => {
             log.extend(lines);
             Err(Refusal::die(why))
+        }
+        Work::Logs { log: lines } => {
+            log.extend(lines);
+            Ok(())
         }
         Work::Nothing => Ok(()),
         Work::Clone(copy) => lxc_clone::perform(world, *copy, log),

@@ -3,3 +3,4 @@ mod access;
 mod behaviour;
 mod client;
 mod replay;
+mod templates;
