@@ -17,13 +17,17 @@ use crate::{
     source::Tree,
 };
 use secrecy::{ExposeSecret, SecretString};
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 use url::Url;
 
 /// The systems of a site, connected by configuration; nothing has been sent yet.
 pub(super) struct Access {
     pub providers: Providers,
-    /// Holds ssh's sockets, and a key that came from the environment; it goes when the command ends.
+    /// Holds ssh's sockets, a key that came from the environment, and files of a fetched commit; it goes when the command ends.
     pub room: Option<tempfile::TempDir>,
 }
 
@@ -49,6 +53,7 @@ pub(super) async fn open(
     }
     if tree.directory().is_none() {
         opening.carry_keys(declarations);
+        opening.carry_uploads(declarations);
     }
     if !left(Without::Proxmox) {
         providers.proxmox = opening.proxmox().await;
@@ -108,6 +113,24 @@ impl Opening<'_> {
         }
     }
 
+    /// Files to be uploaded likewise; they are too large to be kept in memory.
+    fn carry_uploads(&mut self, declarations: &Declarations) {
+        let origins = declarations.templates.values().filter_map(|template| template.spec.origin());
+        for (nth, path) in origins.filter_map(|origin| origin.upload.as_ref()).enumerate() {
+            let Ok(bytes) = self.tree.read(path) else { continue };
+            let written = self.room().and_then(|room| {
+                let to = room.join(format!("upload-{nth}"));
+                fs::write(&to, bytes).map(|()| to)
+            });
+            match written {
+                Ok(to) => self.secrets.moved(path.clone(), to),
+                Err(error) => {
+                    self.problems.push(Diagnostic::general("access", format!("{path} cannot be kept: {error}")));
+                }
+            }
+        }
+    }
+
     async fn proxmox(&mut self) -> Option<proxmox::Proxmox> {
         let spec = &self.site.spec.proxmox;
         let token = self.secret("spec.proxmox.token", &spec.token).await;
@@ -154,7 +177,7 @@ impl Opening<'_> {
     async fn ssh(&mut self, spec: &site::SshHost) -> Option<Ssh> {
         let secret = self.secret("spec.host.key", &spec.key).await;
         let known_hosts = self.file("spec.host.knownHosts", &spec.known_hosts);
-        let room = match tempfile::Builder::new().prefix("trueup-").tempdir() {
+        let room = match self.room() {
             Ok(room) => room,
             Err(error) => {
                 return self.wrong("spec.host", format!("no directory for ssh's sockets can be made: {error}"), None);
@@ -164,14 +187,14 @@ impl Opening<'_> {
             Reference::File(path) => root(self.tree).join(path),
             Reference::Env(_) | Reference::Sops(_) => {
                 // ssh takes a key only from a file; this one is private, and goes when the command ends.
-                let path = room.path().join("key");
+                let path = room.join("key");
                 if let Err(error) = write_private(&path, secret.as_ref()?.expose_secret()) {
                     return self.wrong("spec.host.key", format!("the key cannot be handed to ssh: {error}"), None);
                 }
                 path
             }
         };
-        let known = room.path().join("known_hosts");
+        let known = room.join("known_hosts");
         if let Err(error) = write_private(&known, &known_hosts?) {
             return self.wrong("spec.host.knownHosts", format!("they cannot be handed to ssh: {error}"), None);
         }
@@ -184,9 +207,16 @@ impl Opening<'_> {
             _ => (spec.ssh.as_str(), None),
         };
         secret?;
-        let ssh = Ssh { port, key: Some(key), known_hosts: Some(known), ..Ssh::to(destination, room.path()) };
-        self.room = Some(room);
+        let ssh = Ssh { port, key: Some(key), known_hosts: Some(known), ..Ssh::to(destination, &room) };
         Some(ssh)
+    }
+
+    /// A directory that goes when the command ends.
+    fn room(&mut self) -> std::io::Result<PathBuf> {
+        if self.room.is_none() {
+            self.room = Some(tempfile::Builder::new().prefix("trueup-").tempdir()?);
+        }
+        Ok(self.room.as_ref().map(|room| room.path().to_owned()).unwrap_or_default())
     }
 
     fn traefik(&mut self, declarations: &Declarations, host: Option<&Host>) -> Option<traefik::Traefik> {

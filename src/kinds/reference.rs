@@ -17,7 +17,7 @@ pub fn reference_of(kind: &Kind) -> String {
         "\nWhen its manifest is gone, what it describes is {}, unless `trueup/deletion` says otherwise.\n",
         match kind.deletion {
             crate::model::Deletion::Delete => "deleted, within the guards",
-            crate::model::Deletion::Retain => "kept and shown as orphaned",
+            crate::model::Deletion::Retain => "kept, and shown as orphaned where it carries our mark",
             crate::model::Deletion::Forbid => "kept, and the plan refused",
         }
     );

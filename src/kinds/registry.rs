@@ -3,7 +3,8 @@
 //! Each resource may read the settled inventories of those above it; the order of the steps comes from `needs` and `uses`
 //! alone. A new kind costs a folder and a word or a line here; a new resource one folder more.
 use super::{
-    cloudflare_scope, container, declared::Declarations, dns_slug, gateway, port_allocation, sync_schedule, tunnel,
+    cloudflare_scope, container, declared::Declarations, dns_slug, gateway, port_allocation, sync_schedule, template,
+    tunnel,
 };
 use crate::resources::{
     AnyResource, Of,
@@ -12,6 +13,7 @@ use crate::resources::{
     gateway_table::GatewayTable,
     guest::Guest,
     guest_unit::{self, GuestUnit},
+    template_volume::TemplateVolume,
     traefik_file::TraefikFile,
     tunnel::Tunnel,
     tunnel_configuration::TunnelConfiguration,
@@ -19,6 +21,7 @@ use crate::resources::{
 
 /// In building order.
 pub const RESOURCES: &[&dyn AnyResource<Declarations>] = &[
+    &Of::<TemplateVolume, _> { scope: template::volume::scope, from: &[template::volume::volume] },
     &Of::<Guest, _> { scope: container::guest::scope, from: &[container::guest::guest] },
     &Of::<Tunnel, _> { scope: cloudflare_scope::tunnels, from: &[tunnel::tunnel::tunnel] },
     &Of::<TunnelConfiguration, _> {

@@ -46,6 +46,12 @@ pub trait Resource: Sized + Send + Sync + 'static {
         vec![]
     }
 
+    /// What must be there for this to be made, and not any more afterwards: the template of a guest. An object that is there
+    /// goes on without it.
+    fn made_from(_desired: &Self::Desired) -> Vec<ObjectId> {
+        vec![]
+    }
+
     /// What this live object uses, from its mark or content alone: those must outlive it (order of removal).
     fn uses(_live: &Self::Live) -> Vec<ObjectId> {
         vec![]

@@ -65,7 +65,11 @@ pub fn compare<R: Resource, C>(wants: Wants<R>, observed: &Observed<R>, erase: i
         let wanted = wants.wanted.get(key);
         let found = live.get(key);
         if let Some(Wanted::Ready(ready)) = wanted {
-            part.needs.insert(id.clone(), R::needs(&ready.desired));
+            let mut needs = R::needs(&ready.desired);
+            if found.is_none() {
+                needs.extend(R::made_from(&ready.desired));
+            }
+            part.needs.insert(id.clone(), needs);
             part.desired.insert(id.clone(), Revision::of(&ready.desired));
         }
         if let Some(ours) = found.and_then(Found::ours) {

@@ -13,6 +13,7 @@ pub mod guest_unit;
 mod perform;
 #[cfg(test)]
 mod rehearsal;
+pub mod template_volume;
 pub mod traefik_file;
 pub mod tunnel;
 pub mod tunnel_configuration;

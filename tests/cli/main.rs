@@ -10,4 +10,5 @@ mod reconcile;
 mod repository;
 mod secrets;
 mod strangers;
+mod templates;
 mod usage;

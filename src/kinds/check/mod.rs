@@ -10,6 +10,7 @@ mod port;
 mod reference;
 mod schedule;
 mod site;
+mod template;
 mod unsupported;
 
 use super::{Declarations, Declared, Spec, load::Named};
@@ -30,6 +31,7 @@ pub(super) fn all(whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
     placeholder::check(whole.documents, found);
     site::check(whole, found);
     reference::check(whole, found);
+    template::check(whole.declarations, found);
     container::check(whole.declarations, found);
     address::check(whole.declarations, found);
     port::check(whole, found);

@@ -7,6 +7,7 @@ use crate::{
     resources::{
         World,
         guest::{Desired, Disk, Guest, Live, MountPoint, Restarts, Scope, Startup},
+        template_volume::TemplateVolume,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,12 +86,17 @@ fn desired(
             read_only: m.read_only,
         })
     });
+    let (template, origin) = match &spec.template {
+        TemplateSource::Volume(volume) => (volume.clone(), None),
+        TemplateSource::Declared(name) => {
+            let volume = declarations.templates.get(name).and_then(|t| t.spec.volume()).ok_or("template")?;
+            (volume.to_string(), Some(TemplateVolume::id(&volume)))
+        }
+    };
     Ok(Desired {
         node: spec.node.as_ref().or(defaults.node.as_ref()).ok_or("node")?.to_string(),
-        template: match &spec.template {
-            TemplateSource::Volume(volume) => volume.clone(),
-            TemplateSource::Declared(name) => declarations.templates.get(name).ok_or("template")?.spec.volume(),
-        },
+        template,
+        origin,
         hostname: spec.hostname(&declared.meta.name).to_string(),
         unprivileged: Some(spec.unprivileged),
         cores: spec.cores,

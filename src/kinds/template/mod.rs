@@ -1,3 +1,6 @@
 //! Template: what guests are made from.
 mod spec;
-pub use spec::{ContainerTemplate, Template};
+#[cfg(test)]
+mod tests;
+pub mod volume;
+pub use spec::{Origin, Template};

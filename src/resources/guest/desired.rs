@@ -1,6 +1,6 @@
 //! The two sides of a guest, and what can be done to it.
 use crate::{
-    model::Size,
+    model::{ObjectId, Size},
     providers::proxmox::{Address, Config, network::Interface},
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub struct Desired {
     pub node: String,
     /// The volume that it is made from: `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`.
     pub template: String,
+    /// What brings that volume to the node, where something does.
+    pub origin: Option<ObjectId>,
     pub hostname: String,
     /// Cannot be changed in place.
     pub unprivileged: Option<bool>,

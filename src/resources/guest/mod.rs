@@ -15,7 +15,7 @@ pub use desired::{Change, Desired, Disk, Live, MountPoint, Restarts, Startup};
 pub use observe::{client, prove_complete};
 
 use crate::{
-    model::{Answer, Draft, Inventory, Observed, Resource, Sides, Vmid},
+    model::{Answer, Draft, Inventory, ObjectId, Observed, Resource, Sides, Vmid},
     providers::Providers,
     resources::{Act, Driver, System},
 };
@@ -44,6 +44,9 @@ impl Resource for Guest {
 
     fn diff(_: &Vmid, sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
         plan::diff(sides)
+    }
+    fn made_from(desired: &Desired) -> Vec<ObjectId> {
+        desired.origin.iter().cloned().collect()
     }
     fn remark(desired: &Desired, live: &Live) -> Option<String> {
         plan::remark(desired, live)

@@ -32,6 +32,7 @@ fn web() -> Desired {
     Desired {
         node: "pve1".into(),
         template: "local:vztmpl/debian-13.tar.zst".into(),
+        origin: None,
         hostname: "web".into(),
         unprivileged: Some(true),
         cores: Some(2),
