@@ -3,10 +3,13 @@ use super::{Address4, Address6, Container, NetworkDevice, RestartPolicy, State, 
 use crate::{
     kinds::declared::{Declarations, Declared},
     model::{Found, Name, Note, Observation, Observed, Ready, Resource, Vmid, Wanted, Wants},
-    providers::proxmox::network::Interface,
+    providers::proxmox::{GuestType, network::Interface},
     resources::{
         World,
-        guest::{Desired, Disk, Guest, Live, MountPoint, Restarts, Scope, Startup},
+        guest::{
+            Body, Desired, Guest, Live, Restarts, Scope, Startup,
+            container::{self, Disk, MountPoint},
+        },
         template_volume::TemplateVolume,
     },
 };
@@ -39,7 +42,7 @@ pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World)
         match desired(declarations, declared, live) {
             Ok(desired) => {
                 let named = declared.meta.adopt.as_ref().is_some_and(|id| *id == vmid.to_string());
-                let adopt = named && live.is_some_and(|live| live.container);
+                let adopt = named && live.is_some_and(|live| live.kind == GuestType::Lxc);
                 wants.add(vmid, Wanted::Ready(Ready { mark, adopt, mode: declared.meta.mode, desired }));
             }
             Err(missing) => wants.conflicts.push(note(declared, vmid, missing)),
@@ -93,10 +96,8 @@ fn desired(
             (volume.to_string(), Some(TemplateVolume::id(&volume)))
         }
     };
-    Ok(Desired {
-        node: spec.node.as_ref().or(defaults.node.as_ref()).ok_or("node")?.to_string(),
+    let body = container::Container {
         template,
-        origin,
         hostname: spec.hostname(&declared.meta.name).to_string(),
         unprivileged: Some(spec.unprivileged),
         cores: spec.cores,
@@ -108,6 +109,11 @@ fn desired(
         nameservers: spec.dns.as_ref().map(|dns| dns.servers.clone()).filter(|servers| !servers.is_empty()),
         search_domain: spec.dns.as_ref().and_then(|dns| dns.search.as_ref()).map(ToString::to_string),
         features: spec.features.as_ref().map(|all| all.iter().map(ToString::to_string).collect()),
+        ssh_keys: spec.ssh_keys.as_ref().map(|keys| keys.file.clone()),
+    };
+    Ok(Desired {
+        node: spec.node.as_ref().or(defaults.node.as_ref()).ok_or("node")?.to_string(),
+        origin,
         start_on_boot: spec.start_on_boot,
         startup: spec.startup.as_ref().map(|s| Startup {
             order: s.order,
@@ -116,14 +122,14 @@ fn desired(
         }),
         protection: spec.protection,
         tags: spec.tags.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
-        ssh_keys: spec.ssh_keys.as_ref().map(|keys| keys.file.clone()),
         running: spec.state == State::Running,
-        units: has_units(declarations, &declared.meta.name),
         restarts: match spec.restart_policy {
             RestartPolicy::WhenNeeded => Restarts::WhenNeeded,
             // A window is refused when the manifests are checked.
             RestartPolicy::Never | RestartPolicy::Window(_) => Restarts::Never,
         },
+        units: has_units(declarations, &declared.meta.name),
+        body: Body::Container(body),
     })
 }
 

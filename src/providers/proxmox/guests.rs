@@ -1,15 +1,38 @@
 //! All guests of the cluster in one call.
-use super::{Proxmox, strange, tags, values};
+use super::{At, Proxmox, strange, tags, values};
 use crate::model::Answer;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Display},
+};
 
 /// Whether a guest is a container or a virtual machine.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GuestType {
+    #[default]
     Lxc,
     Qemu,
+}
+
+impl GuestType {
+    /// In paths of the API.
+    pub fn segment(self) -> &'static str {
+        match self {
+            Self::Lxc => "lxc",
+            Self::Qemu => "qemu",
+        }
+    }
+}
+
+impl Display for GuestType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lxc => "container",
+            Self::Qemu => "virtual machine",
+        })
+    }
 }
 
 /// What a listing says about the power state, which may be 20 s old.
@@ -34,6 +57,13 @@ pub struct Guest {
     pub template: bool,
     pub tags: BTreeSet<String>,
     pub lock: Option<String>,
+}
+
+impl Guest {
+    /// As its own calls name it.
+    pub fn at(&self) -> At {
+        At { kind: self.kind, node: self.node.clone(), vmid: self.vmid }
+    }
 }
 
 impl Proxmox {

@@ -3,8 +3,8 @@
 //! What is known about the API that is not in its schema was seen on pve-manager 9.2.11 and is said where it is used.
 mod access;
 mod encode;
+mod guest;
 mod guests;
-mod lxc;
 pub mod network;
 pub mod notes;
 pub mod property;
@@ -21,8 +21,8 @@ pub mod values;
 mod tests;
 
 pub use access::Permissions;
+pub use guest::{Address, At, Config, Parameters, volume_size};
 pub use guests::{Guest, GuestType, Power};
-pub use lxc::{Address, Config, Parameters, volume_size};
 pub use qemu::{AgentInterface, CloneOf, Heard};
 pub use storage::{Place, Volume};
 pub use task::TaskId;

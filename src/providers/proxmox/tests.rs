@@ -22,6 +22,10 @@ fn client(server: &Server) -> Proxmox {
     Proxmox::connect_with(access, QUICK).unwrap()
 }
 
+fn at(vmid: u32) -> At {
+    At { kind: GuestType::Lxc, node: "pve1".into(), vmid }
+}
+
 const UPID: &str = "UPID:pve1:000022ED:000C00ED:6B01A51C:vzcreate:101:root@pam!full:";
 
 fn stopped(exit: &str) -> Reply {
@@ -60,28 +64,28 @@ async fn a_recorded_guest_lives_and_dies() {
     let wanted: Parameters = [("memory", "128"), ("net0", "name=eth0,bridge=vmbr0"), ("unprivileged", "1")]
         .map(|(k, v)| (k.into(), v.into()))
         .into();
-    pve.create_lxc("pve1", 101, &wanted).await.unwrap();
-    pve.start("pve1", 101).await.unwrap();
-    let addresses = pve.interfaces("pve1", 101).await.unwrap();
+    pve.create(&at(101), &wanted).await.unwrap();
+    pve.start(&at(101)).await.unwrap();
+    let addresses = pve.interfaces(&at(101)).await.unwrap();
     assert_eq!(addresses, [Address { interface: "eth0".into(), ip: "10.99.0.51".parse().unwrap() }]);
 
     let digest = "503660539d07d4a31f26c8a2322efd93b3509833";
     let set = BTreeMap::from([("memory".into(), "160".into()), ("tags".into(), "trueup;web".into())]);
-    pve.update_lxc("pve1", 101, &set, &[], &[], digest).await.unwrap();
-    let before = pve.lxc_config("pve1", 101).await.unwrap();
+    pve.update(&at(101), &set, &[], &[], digest).await.unwrap();
+    let before = pve.config(&at(101)).await.unwrap();
     assert_eq!((before.get("memory"), before.pending.len()), (Some("160"), 0));
     let name_server = BTreeMap::from([("nameserver".into(), "1.1.1.1".into())]);
-    pve.update_lxc("pve1", 101, &name_server, &[], &[], &before.digest).await.unwrap();
-    let waiting = pve.lxc_config("pve1", 101).await.unwrap();
+    pve.update(&at(101), &name_server, &[], &[], &before.digest).await.unwrap();
+    let waiting = pve.config(&at(101)).await.unwrap();
     assert_eq!(waiting.get("nameserver"), Some("1.1.1.1"), "what is pending is in the values");
     assert!(waiting.pending.contains("nameserver") && waiting.only_pending.contains("nameserver"));
-    pve.reboot("pve1", 101, Duration::from_secs(30)).await.unwrap();
-    assert!(pve.lxc_config("pve1", 101).await.unwrap().pending.is_empty());
-    pve.resize("pve1", 101, "rootfs", 1100 << 20).await.unwrap();
-    pve.shutdown("pve1", 101, Duration::from_secs(30)).await.unwrap();
-    assert_eq!(pve.lxc_power("pve1", 101).await.map_err(|f| f.class), Ok(Power::Running));
-    assert_eq!(pve.lxc_power("pve1", 101).await.map_err(|f| f.class), Ok(Power::Stopped));
-    pve.delete_lxc("pve1", 101).await.unwrap();
+    pve.reboot(&at(101), Duration::from_secs(30)).await.unwrap();
+    assert!(pve.config(&at(101)).await.unwrap().pending.is_empty());
+    pve.resize(&at(101), "rootfs", 1100 << 20).await.unwrap();
+    pve.shutdown(&at(101), Duration::from_secs(30)).await.unwrap();
+    assert_eq!(pve.power(&at(101)).await.map_err(|f| f.class), Ok(Power::Running));
+    assert_eq!(pve.power(&at(101)).await.map_err(|f| f.class), Ok(Power::Stopped));
+    pve.destroy(&at(101)).await.unwrap();
 }
 
 #[tokio::test]
@@ -89,10 +93,10 @@ async fn a_recorded_refusal_that_was_half_applied_is_seen_by_the_next_read() {
     let server = replay(include_str!("../../../tests/data/proxmox-9.2/lxc-config/refused-halfway.jsonl")).await;
     let pve = client(&server);
     let set = BTreeMap::from([("net0".into(), "name=eth0,bridge=vmbr9".into())]);
-    let failed = pve.update_lxc("pve1", 101, &set, &[], &[], "x").await.unwrap_err();
+    let failed = pve.update(&at(101), &set, &[], &[], "x").await.unwrap_err();
     assert_eq!(failed.class, Class::Invalid);
     assert!(failed.reason.contains("bridge 'vmbr9' does not exist"), "{failed}");
-    let left = pve.lxc_config("pve1", 101).await.unwrap();
+    let left = pve.config(&at(101)).await.unwrap();
     assert_eq!(left.get("memory"), Some("144"), "this part was applied");
     assert!(left.only_pending.contains("net0"), "and this one breaks the next start");
 }
@@ -101,8 +105,8 @@ async fn a_recorded_refusal_that_was_half_applied_is_seen_by_the_next_read() {
 async fn values_are_encoded_so_that_the_server_cannot_split_them() {
     let server = Server::with([Reply::data(json!(null)), Reply::data(json!(UPID)), stopped("OK")]).await;
     let set = BTreeMap::from([("features".into(), "nesting=1;mount=a&b".into())]);
-    client(&server).update_lxc("pve1", 101, &set, &["net1".into(), "mp0".into()], &[], "d").await.unwrap();
-    client(&server).delete_lxc("pve1", 101).await.unwrap();
+    client(&server).update(&at(101), &set, &["net1".into(), "mp0".into()], &[], "d").await.unwrap();
+    client(&server).destroy(&at(101)).await.unwrap();
     let seen = server.seen();
     insta::assert_snapshot!(seen[0].line, @"PUT /nodes/pve1/lxc/101/config");
     insta::assert_snapshot!(seen[0].body, @"features=nesting%3D1%3Bmount%3Da%26b&delete=net1%2Cmp0&digest=d");
@@ -119,7 +123,7 @@ async fn a_read_is_asked_once_more_and_a_write_never() {
     assert_eq!(server.lines(), ["GET /version", "GET /version"]);
 
     let server = Server::with([Reply::Drop, Reply::data(json!(UPID))]).await;
-    let lost = client(&server).create_lxc("pve1", 101, &Parameters::new()).await.unwrap_err();
+    let lost = client(&server).create(&at(101), &Parameters::new()).await.unwrap_err();
     assert_eq!(lost.class, Class::UnknownOutcome);
     assert_eq!(server.lines(), ["POST /nodes/pve1/lxc"]);
 }
@@ -136,7 +140,7 @@ async fn a_write_has_a_connection_of_its_own() {
     let pve = client(&server);
     pve.version().await.unwrap();
     for _ in 0..2 {
-        pve.update_lxc("pve1", 101, &Parameters::new(), &[], &[], "d").await.unwrap();
+        pve.update(&at(101), &Parameters::new(), &[], &[], "d").await.unwrap();
     }
     pve.version().await.unwrap();
     let connections: Vec<usize> = server.seen().iter().map(|a| a.connection).collect();
@@ -148,11 +152,11 @@ async fn a_task_that_fails_says_why_with_the_end_of_its_log() {
     let log =
         json!([{"n": 1, "t": "extracting archive"}, {"n": 2, "t": "tar: broken"}, {"n": 3, "t": "TASK ERROR: exit 2"}]);
     let server = Server::with([Reply::data(json!(UPID)), stopped("exit 2"), Reply::data(log)]).await;
-    let failed = client(&server).create_lxc("pve1", 101, &Parameters::new()).await.unwrap_err();
+    let failed = client(&server).create(&at(101), &Parameters::new()).await.unwrap_err();
     insta::assert_snapshot!(failed, @"could not create container 101 on pve1: exit 2 (task log: extracting archive / tar: broken)");
 
     let server = Server::with([Reply::data(json!(UPID)), stopped("WARNINGS: 1")]).await;
-    client(&server).create_lxc("pve1", 101, &Parameters::new()).await.unwrap();
+    client(&server).create(&at(101), &Parameters::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -160,11 +164,11 @@ async fn locks_are_waited_for_and_then_given_up() {
     let busy = || Reply::refusal(500, "can't lock file '/run/lock/lxc/pve-config-101.lock' - got timeout");
     let locked = || Reply::refusal(500, "CT is locked (backup)");
     let server = Server::with([busy(), locked(), Reply::data(json!(null))]).await;
-    client(&server).update_lxc("pve1", 101, &Parameters::new(), &[], &[], "d").await.unwrap();
+    client(&server).update(&at(101), &Parameters::new(), &[], &[], "d").await.unwrap();
     assert_eq!(server.seen().len(), 3);
 
     let server = Server::choosing(move |_| locked()).await;
-    let given_up = client(&server).update_lxc("pve1", 101, &Parameters::new(), &[], &[], "d").await.unwrap_err();
+    let given_up = client(&server).update(&at(101), &Parameters::new(), &[], &[], "d").await.unwrap_err();
     assert_eq!(given_up.class, Class::Busy);
     assert!(given_up.to_string().contains("pct unlock"), "{given_up}");
 }
@@ -173,7 +177,7 @@ async fn locks_are_waited_for_and_then_given_up() {
 async fn what_the_proxy_inside_proxmox_says_about_the_daemon() {
     for (status, class) in [(595, Class::Unreachable), (596, Class::UnknownOutcome)] {
         let server = Server::choosing(move |_| Reply::Say { status, reason: "no".into(), body: String::new() }).await;
-        let failed = client(&server).resize("pve1", 101, "rootfs", 1 << 30).await.unwrap_err();
+        let failed = client(&server).resize(&at(101), "rootfs", 1 << 30).await.unwrap_err();
         assert_eq!(failed.class, class);
         assert_eq!(server.seen().len(), 1, "not sent again");
     }
@@ -183,11 +187,11 @@ async fn what_the_proxy_inside_proxmox_says_about_the_daemon() {
 async fn starting_what_runs_is_fine_and_stopping_what_is_missing_is_not() {
     let running = || Reply::refusal(500, "CT 101 already running");
     let server = Server::with([running(), Reply::data(json!({"status": "running"}))]).await;
-    client(&server).start("pve1", 101).await.unwrap();
+    client(&server).start(&at(101)).await.unwrap();
 
     let missing = Reply::refusal(500, "Configuration file 'nodes/pve1/lxc/999.conf' does not exist");
     let server = Server::with([Reply::refusal(500, "CT 999 not running"), missing]).await;
-    assert_eq!(client(&server).stop("pve1", 999).await.unwrap_err().class, Class::NotFound);
+    assert_eq!(client(&server).stop(&at(999)).await.unwrap_err().class, Class::NotFound);
 }
 
 #[tokio::test]
@@ -202,7 +206,7 @@ async fn an_endpoint_that_is_down_is_passed_over() {
         token: "a@pve!t=s".into(),
     };
     let pve = Proxmox::connect_with(access, QUICK).unwrap();
-    pve.update_lxc("pve1", 101, &Parameters::new(), &[], &[], "d").await.unwrap();
+    pve.update(&at(101), &Parameters::new(), &[], &[], "d").await.unwrap();
     assert_eq!(pve.version().await.unwrap(), "9.2");
 }
 

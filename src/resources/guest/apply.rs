@@ -5,7 +5,7 @@ use crate::{
     providers::{
         Providers,
         proxmox::{
-            Config, Parameters, Proxmox,
+            At, Config, Parameters, Proxmox,
             notes::{self, Stamp},
             tags,
         },
@@ -22,13 +22,13 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
     let pve = observe::client(providers)?;
     let vmid = act.key.get();
     match (act.change, act.seen) {
-        (Change::Create { node, parameters, ssh_keys }, None) => {
+        (Change::Create { kind, node, parameters, ssh_keys }, None) => {
             let mut parameters = parameters.clone();
             if let Some(file) = ssh_keys {
                 let keys = providers.secrets.read(&Reference::File(file.clone())).await?;
                 parameters.insert("ssh-public-keys".into(), keys.expose_secret().to_owned());
             }
-            create(pve, node, vmid, act.mark, parameters).await
+            create(pve, &At { kind: *kind, node: node.clone(), vmid }, act.mark, parameters).await
         }
         (Change::Adopt { tags: own }, Some(live)) => {
             let mut set = mark(live, act.mark, vmid);
@@ -44,12 +44,12 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
             }
             write(pve, live, vmid, &set, delete).await
         }
-        (Change::Grow { disk, bytes }, Some(live)) => pve.resize(&live.node, vmid, disk, *bytes).await,
+        (Change::Grow { disk, bytes }, Some(live)) => pve.resize(&live.at(vmid), disk, *bytes).await,
         (Change::Start, Some(live)) => start(pve, live, vmid).await,
-        (Change::Stop, Some(live)) => pve.shutdown(&live.node, vmid, SHUTDOWN).await,
+        (Change::Stop, Some(live)) => pve.shutdown(&live.at(vmid), SHUTDOWN).await,
         (Change::Restart, Some(live)) => {
             // Not the API's own reboot: that one fails where a guest does not shut down in time.
-            pve.shutdown(&live.node, vmid, SHUTDOWN).await?;
+            pve.shutdown(&live.at(vmid), SHUTDOWN).await?;
             start(pve, live, vmid).await
         }
         (Change::Destroy, Some(live)) => destroy(pve, live, vmid, act.mark).await,
@@ -60,11 +60,11 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
     }
 }
 
-async fn create(pve: &Proxmox, node: &str, vmid: u32, mark: &Mark, mut all: Parameters) -> Answer<()> {
-    all.insert("description".into(), notes::stamped("", &Stamp { mark: mark.clone(), vmid }));
-    match pve.create_lxc(node, vmid, &all).await {
+async fn create(pve: &Proxmox, at: &At, mark: &Mark, mut all: Parameters) -> Answer<()> {
+    all.insert("description".into(), notes::stamped("", &Stamp { mark: mark.clone(), vmid: at.vmid }));
+    match pve.create(at, &all).await {
         // Somebody was faster; perhaps an earlier try of ours whose reply was lost.
-        Err(taken) if taken.class == Class::Conflict => match pve.lxc_config_when_made(node, vmid).await {
+        Err(taken) if taken.class == Class::Conflict => match pve.config_when_made(at).await {
             Ok(config) if is_of(&config, mark) => Ok(()),
             _ => Err(taken),
         },
@@ -73,11 +73,11 @@ async fn create(pve: &Proxmox, node: &str, vmid: u32, mark: &Mark, mut all: Para
 }
 
 async fn start(pve: &Proxmox, live: &Live, vmid: u32) -> Answer<()> {
-    pve.start(&live.node, vmid).await?;
+    pve.start(&live.at(vmid)).await?;
     let leases = live.interfaces().into_values().filter(|i| i.ip.as_deref() == Some("dhcp"));
     for interface in leases {
         // Forwards and records are made of the lease. Without one in time they wait for the next pass.
-        pve.await_address(&live.node, vmid, &interface.name).await?;
+        pve.await_address(&live.at(vmid), &interface.name).await?;
     }
     Ok(())
 }
@@ -85,13 +85,13 @@ async fn start(pve: &Proxmox, live: &Live, vmid: u32) -> Answer<()> {
 /// The mark is proven once more after the shutdown, which may have taken a minute.
 async fn destroy(pve: &Proxmox, live: &Live, vmid: u32, mark: &Mark) -> Answer<()> {
     if live.running {
-        pve.shutdown(&live.node, vmid, SHUTDOWN).await?;
+        pve.shutdown(&live.at(vmid), SHUTDOWN).await?;
     }
-    match pve.lxc_config(&live.node, vmid).await {
-        Ok(config) if is_of(&config, mark) => pve.delete_lxc(&live.node, vmid).await,
+    match pve.config(&live.at(vmid)).await {
+        Ok(config) if is_of(&config, mark) => pve.destroy(&live.at(vmid)).await,
         Ok(_) => {
             let why = "it does not carry our mark any more";
-            Err(Failure::new(Class::Conflict, format!("destroy container {vmid}"), why))
+            Err(Failure::new(Class::Conflict, format!("destroy {}", live.at(vmid)), why))
         }
         Err(gone) if gone.class == Class::NotFound => Ok(()),
         Err(other) => Err(other),
@@ -102,20 +102,20 @@ async fn destroy(pve: &Proxmox, live: &Live, vmid: u32, mark: &Mark) -> Answer<(
 /// else: then once more with the new one.
 async fn write(pve: &Proxmox, live: &Live, vmid: u32, set: &Parameters, delete: &[String]) -> Answer<()> {
     let seen = match live.config.lock() {
-        Some(_) => pve.lxc_config_when_free(&live.node, vmid).await?,
+        Some(_) => pve.config_when_free(&live.at(vmid)).await?,
         None => live.config.clone(),
     };
     let put = async |config: &Config| {
         let (revert, delete): (Vec<String>, Vec<String>) =
             delete.iter().cloned().partition(|key| config.only_pending.contains(key));
-        pve.update_lxc(&live.node, vmid, set, &delete, &revert, &config.digest).await
+        pve.update(&live.at(vmid), set, &delete, &revert, &config.digest).await
     };
     if !same(&seen, &live.config) {
-        return Err(Failure::new(Class::Conflict, format!("change container {vmid}"), "it was changed meanwhile"));
+        return Err(Failure::new(Class::Conflict, format!("change {}", live.at(vmid)), "it was changed meanwhile"));
     }
     match put(&seen).await {
         Err(moved) if moved.class == Class::Conflict => {
-            let again = pve.lxc_config_when_free(&live.node, vmid).await?;
+            let again = pve.config_when_free(&live.at(vmid)).await?;
             if same(&again, &live.config) { put(&again).await } else { Err(moved) }
         }
         other => other,

@@ -1,7 +1,8 @@
 //! The two sides of a guest, and what can be done to it.
+use super::container::Container;
 use crate::{
-    model::{ObjectId, Size},
-    providers::proxmox::{Address, Config, network::Interface},
+    model::ObjectId,
+    providers::proxmox::{Address, At, Config, GuestType, network::Interface},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -16,54 +17,34 @@ use std::{
 pub struct Desired {
     /// Where it is made. A guest that is found on another node of the cluster stays there.
     pub node: String,
-    /// The volume that it is made from: `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`.
-    pub template: String,
-    /// What brings that volume to the node, where something does.
+    /// What brings the volume that it is made from to the node, where something does.
     pub origin: Option<ObjectId>,
-    pub hostname: String,
-    /// Cannot be changed in place.
-    pub unprivileged: Option<bool>,
-    pub cores: Option<u32>,
-    pub memory: Size,
-    pub swap: Option<Size>,
-    pub rootfs: Disk,
-    pub mount_points: Vec<MountPoint>,
-    /// By the number in `netN`.
-    pub networks: BTreeMap<u8, Interface>,
-    pub nameservers: Option<Vec<IpAddr>>,
-    pub search_domain: Option<String>,
-    /// `nesting`, `keyctl` …; `None`: not spoken of.
-    pub features: Option<BTreeSet<String>>,
     pub start_on_boot: Option<bool>,
     pub startup: Option<Startup>,
     pub protection: Option<bool>,
     /// Beside our own, and beside those that others gave it.
     pub tags: BTreeSet<String>,
-    /// The file of root's public keys. Used when it is made, and never compared: Proxmox does not keep them.
-    pub ssh_keys: Option<String>,
     pub running: bool,
     pub restarts: Restarts,
     /// Units of ours are to be inside.
     pub units: bool,
+    /// What only one type of guest has.
+    pub body: Body,
 }
 
-/// The root of the file tree.
+/// What only one type of guest has.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Disk {
-    /// Where it is allocated; a disk that lies elsewhere stays there.
-    pub storage: String,
-    pub size: Size,
+pub enum Body {
+    Container(Container),
 }
 
-/// A further volume. It is known by its path inside.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MountPoint {
-    pub path: String,
-    pub storage: String,
-    pub size: Size,
-    pub backup: Option<bool>,
-    /// Used when it is made, like its storage; a difference later is left.
-    pub read_only: Option<bool>,
+impl Desired {
+    /// The type of guest that this is.
+    pub fn kind(&self) -> GuestType {
+        match self.body {
+            Body::Container(_) => GuestType::Lxc,
+        }
+    }
 }
 
 /// The place in the order in which a node starts its guests.
@@ -88,9 +69,8 @@ pub enum Restarts {
 /// A guest as Proxmox shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Live {
+    pub kind: GuestType,
     pub node: String,
-    /// `false`: a virtual machine, of which nothing more is known.
-    pub container: bool,
     pub running: bool,
     pub template: bool,
     pub config: Config,
@@ -104,8 +84,15 @@ impl Live {
         let mut on = self.addresses.iter().filter(|a| interface.is_none_or(|name| a.interface == name));
         on.find(|a| wanted(&a.ip)).map(|a| a.ip)
     }
-    /// The interfaces by the number in `netN`.
+    /// As its own calls name it.
+    pub fn at(&self, vmid: u32) -> At {
+        At { kind: self.kind, node: self.node.clone(), vmid }
+    }
+    /// The interfaces of a container by the number in `netN`; a virtual machine writes its own differently.
     pub fn interfaces(&self) -> BTreeMap<u8, Interface> {
+        if self.kind != GuestType::Lxc {
+            return BTreeMap::new();
+        }
         let numbered = |(key, value): (&String, &String)| Some((key.strip_prefix("net")?.parse().ok()?, value.clone()));
         self.config.values.iter().filter_map(numbered).map(|(n, value)| (n, Interface::parse(&value))).collect()
     }
@@ -121,6 +108,7 @@ impl Live {
 pub enum Change {
     /// One call with the whole configuration and the mark, so that a lost reply is found again.
     Create {
+        kind: GuestType,
         node: String,
         parameters: BTreeMap<String, String>,
         /// The file of root's public keys, read when they are sent.
@@ -156,9 +144,12 @@ pub enum Change {
 impl Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Create { node, parameters, .. } => {
+            Self::Create { kind: GuestType::Lxc, node, parameters, .. } => {
                 let of = |key: &str| parameters.get(key).map_or("", String::as_str);
                 write!(f, "{} on {node} from {}", of("hostname"), of("ostemplate"))
+            }
+            Self::Create { kind: GuestType::Qemu, node, parameters, .. } => {
+                write!(f, "{} on {node}", parameters.get("name").map_or("", String::as_str))
             }
             Self::Adopt { .. } => f.write_str("mark as ours"),
             Self::Grow { disk, bytes } => {

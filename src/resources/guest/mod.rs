@@ -1,9 +1,10 @@
-//! A guest of Proxmox VE: today a container, with its place, its configuration and its power.
+//! A guest of Proxmox VE, a container or a virtual machine, with its place, its configuration and its power.
 //!
 //! Key: its vmid. Mark: the tag `trueup`, by which it is found, and a stamp in its notes, which says whose it is
 //! ([`crate::providers::proxmox::notes`]). Everything else in its notes, and every setting that a manifest does not speak
 //! of, is left alone.
 mod apply;
+pub mod container;
 mod desired;
 mod observe;
 mod plan;
@@ -11,7 +12,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use desired::{Change, Desired, Disk, Live, MountPoint, Restarts, Startup};
+pub use desired::{Body, Change, Desired, Live, Restarts, Startup};
 pub use observe::{client, prove_complete};
 
 use crate::{

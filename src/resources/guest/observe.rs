@@ -90,13 +90,10 @@ async fn read(pve: &Proxmox, scope: &Scope, guests: Vec<proxmox::Guest>) -> Answ
 
 /// `None`: it has gone since it was listed.
 async fn live(pve: &Proxmox, guest: &proxmox::Guest) -> Answer<Option<Live>> {
-    let mut live = Live { node: guest.node.clone(), template: guest.template, ..Live::default() };
-    if guest.kind == GuestType::Qemu {
-        return Ok(Some(live));
-    }
-    live.container = true;
+    let at = guest.at();
+    let mut live = Live { kind: guest.kind, node: guest.node.clone(), template: guest.template, ..Live::default() };
     // While it is being made its configuration holds nothing but a lock: not even our mark.
-    live.config = match pve.lxc_config_when_made(&guest.node, guest.vmid).await {
+    live.config = match pve.config_when_made(&at).await {
         Err(gone) if gone.class == Class::NotFound => return Ok(None),
         config => config?,
     };
@@ -110,6 +107,11 @@ async fn live(pve: &Proxmox, guest: &proxmox::Guest) -> Answer<Option<Live>> {
 
 /// Configured addresses as they are written; what a lease brought where they come from elsewhere.
 async fn addresses(pve: &Proxmox, guest: &proxmox::Guest, live: &Live) -> Answer<Vec<Address>> {
+    if guest.kind == GuestType::Qemu {
+        // Only its agent knows them, and only of one of ours are they of use.
+        let asks = live.running && live.notes().contains(notes::TAG);
+        return if asks { pve.interfaces(&guest.at()).await } else { Ok(vec![]) };
+    }
     let interfaces = live.interfaces();
     let fixed = |i: &Interface| {
         let both = [i.ip.as_deref(), i.ip6.as_deref()].into_iter().flatten();
@@ -118,7 +120,7 @@ async fn addresses(pve: &Proxmox, guest: &proxmox::Guest, live: &Live) -> Answer
     };
     let leased = |i: &Interface| [&i.ip, &i.ip6].into_iter().flatten().any(|a| matches!(a.as_str(), "dhcp" | "auto"));
     let real = match live.running && interfaces.values().any(leased) {
-        true => pve.interfaces(&guest.node, guest.vmid).await?,
+        true => pve.interfaces(&guest.at()).await?,
         false => vec![],
     };
     let mut all = vec![];
@@ -145,14 +147,13 @@ fn found(scope: &Scope, guest: &proxmox::Guest, live: Live) -> Found<Live> {
             Found::Ours(Ours { mark, revision, live })
         }
         other => {
-            let what = if live.container { "container" } else { "virtual machine" };
             let name = guest.name.as_deref().unwrap_or("without a name");
             let owner = match other {
                 Some(stamp) => format!(" of site {}", stamp.mark.site),
                 None if live.config.lock() == Some("create") => ", which is still being made".into(),
                 None => String::new(),
             };
-            let holder = format!("{what} {} ({name}){owner}", guest.vmid);
+            let holder = format!("{} {} ({name}){owner}", guest.kind, guest.vmid);
             Found::Foreign(Foreign { holder, revision, live })
         }
     }

@@ -1,7 +1,6 @@
 //! What has to be done to a guest. Pure.
-use super::{Change, Desired, Live, Restarts, settings};
+use super::{Body, Change, Desired, Live, Restarts, container, settings};
 use crate::model::{Disruption, Draft, Field, Sides, Verb};
-use crate::providers::proxmox::values::is_true;
 
 /// Settings that a running container takes on only when it starts (pve-container of Proxmox VE 9.2).
 const AT_START: [&str; 6] = ["nameserver", "searchdomain", "features", "timezone", "console", "ostype"];
@@ -22,16 +21,22 @@ pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
 fn create(desired: &Desired) -> Vec<Draft<Change>> {
     let size =
         |name: &str, size: crate::model::Size| Field { name: name.into(), from: None, to: Some(size.to_string()) };
-    let mut fields = vec![size("memory", desired.memory), size("rootfs.size", desired.rootfs.size)];
-    fields.extend(desired.networks.values().map(|i| Field {
-        name: format!("networks.{}.address", i.name),
-        from: None,
-        to: i.ip.clone().or(i.ip6.clone()),
-    }));
+    let (fields, ssh_keys) = match &desired.body {
+        Body::Container(container) => {
+            let mut fields = vec![size("memory", container.memory), size("rootfs.size", container.rootfs.size)];
+            fields.extend(container.networks.values().map(|i| Field {
+                name: format!("networks.{}.address", i.name),
+                from: None,
+                to: i.ip.clone().or(i.ip6.clone()),
+            }));
+            (fields, container.ssh_keys.clone())
+        }
+    };
     let change = Change::Create {
+        kind: desired.kind(),
         node: desired.node.clone(),
         parameters: settings::parameters(desired),
-        ssh_keys: desired.ssh_keys.clone(),
+        ssh_keys,
     };
     let mut drafts = vec![Draft::new(Verb::Create, change).unsettles().fields(fields)];
     if desired.running {
@@ -47,8 +52,9 @@ fn start(desired: &Desired) -> Draft<Change> {
 
 /// Whether an address is known only while the guest runs.
 fn leases(desired: &Desired) -> bool {
-    let leased = |a: &Option<String>| a.as_deref().is_some_and(|a| matches!(a, "dhcp" | "auto"));
-    desired.networks.values().any(|i| leased(&i.ip) || leased(&i.ip6))
+    match &desired.body {
+        Body::Container(container) => container.leases(),
+    }
 }
 
 /// `marked`: a step before this one writes the mark.
@@ -102,34 +108,9 @@ fn waits_for_start(live: &Live, written: &[String]) -> Vec<String> {
 
 /// Differences that no step makes go away.
 pub fn remark(desired: &Desired, live: &Live) -> Option<String> {
-    let mut said = vec![];
-    if let Some(unprivileged) = desired.unprivileged {
-        let is = live.config.get("unprivileged").is_some_and(is_true);
-        if is != unprivileged {
-            said.push(format!(
-                "unprivileged is {is}, not {unprivileged}: this cannot be changed in place, and nothing is recreated by itself"
-            ));
-        }
-    }
-    let mut shrink = |name: &str, is: Option<u64>, wanted: crate::model::Size| {
-        if let Some(is) = is.filter(|is| *is > wanted.bytes()) {
-            said.push(format!(
-                "{name} has {}, more than the {wanted} of the manifest: disks only grow",
-                settings::size(is)
-            ));
-        }
+    let mut said = match &desired.body {
+        Body::Container(container) => container::remarks(container, live),
     };
-    shrink("rootfs", settings::root_size(live), desired.rootfs.size);
-    let mounts = settings::mounts(live);
-    for wanted in &desired.mount_points {
-        let is = mounts
-            .get(&wanted.path)
-            .and_then(|(_, p)| p.get("size").and_then(crate::providers::proxmox::values::bytes));
-        shrink(&wanted.path, is, wanted.size);
-    }
-    for path in mounts.keys().filter(|path| desired.mount_points.iter().all(|m| m.path != **path)) {
-        said.push(format!("the volume at {path} is not in the manifest: it is kept"));
-    }
     if live.template && desired.running {
         said.push("it is a template, which cannot be started".into());
     }

@@ -1,5 +1,8 @@
 //! Plans of guests, as tables: what is desired, what is there, what is done.
-use super::*;
+use super::{
+    container::{Disk, MountPoint},
+    *,
+};
 use crate::{
     model::{
         DeclarationId, Deletion, Disruption, Expect, Foreign, Found, Mark, Mode, Observation, Ours, Ready, Revision,
@@ -31,27 +34,38 @@ fn web() -> Desired {
     };
     Desired {
         node: "pve1".into(),
-        template: "local:vztmpl/debian-13.tar.zst".into(),
         origin: None,
-        hostname: "web".into(),
-        unprivileged: Some(true),
-        cores: Some(2),
-        memory: Size::gib(2),
-        swap: None,
-        rootfs: Disk { storage: "local-zfs".into(), size: Size::gib(8) },
-        mount_points: vec![],
-        networks: BTreeMap::from([(0, eth0)]),
-        nameservers: None,
-        search_domain: None,
-        features: Some(BTreeSet::from(["nesting".into()])),
         start_on_boot: Some(true),
         startup: None,
         protection: None,
         tags: BTreeSet::from(["Web".into()]),
-        ssh_keys: None,
         running: true,
         restarts: Restarts::WhenNeeded,
         units: false,
+        body: Body::Container(container::Container {
+            template: "local:vztmpl/debian-13.tar.zst".into(),
+            hostname: "web".into(),
+            unprivileged: Some(true),
+            cores: Some(2),
+            memory: Size::gib(2),
+            swap: None,
+            rootfs: Disk { storage: "local-zfs".into(), size: Size::gib(8) },
+            mount_points: vec![],
+            networks: BTreeMap::from([(0, eth0)]),
+            nameservers: None,
+            search_domain: None,
+            features: Some(BTreeSet::from(["nesting".into()])),
+            ssh_keys: None,
+        }),
+    }
+}
+
+impl Desired {
+    /// With the container changed.
+    fn but(mut self, change: impl FnOnce(&mut container::Container)) -> Self {
+        let Body::Container(container) = &mut self.body;
+        change(container);
+        self
     }
 }
 
@@ -82,7 +96,7 @@ fn live(changed: &[(&str, &str)]) -> Live {
         };
     }
     let config = Config { digest: "d1".into(), values, ..Config::default() };
-    Live { node: "pve1".into(), container: true, running: true, config, ..Live::default() }
+    Live { node: "pve1".into(), running: true, config, ..Live::default() }
 }
 
 fn shown(sides: Sides<'_, Desired, Live>) -> String {
@@ -154,8 +168,7 @@ fn spelling_is_no_difference() {
     ] {
         assert_eq!(both(&web(), &live(&changed)), "nothing", "{changed:?}");
     }
-    let mut upper = web();
-    upper.networks.get_mut(&0).unwrap().mac = Some("bc:24:11:a2:20:76".into());
+    let upper = web().but(|c| c.networks.get_mut(&0).unwrap().mac = Some("bc:24:11:a2:20:76".into()));
     assert_eq!(both(&upper, &live(&[])), "nothing");
 }
 
@@ -168,26 +181,21 @@ fn a_change_is_shown_field_by_field_and_keeps_the_card() {
     ]);
     insta::assert_snapshot!(both(&web(), &there), @"
     ~ set memory, net0, onboot (an interruption) unsettles
-        startOnBoot: false -> true
         memory: 1GiB -> 2GiB
         networks.eth0.bridge: vmbr0 -> vmbr1
         networks.eth0.address: 10.0.1.9/24 -> 10.0.1.5/24
         networks.eth0.gateway: - -> 10.0.1.1
         networks.eth0.firewall: false -> true
+        startOnBoot: false -> true
     ");
     insta::assert_snapshot!(written(&web(), &there), @r#"{"set":{"set":{"memory":"2048","net0":"name=eth0,bridge=vmbr1,firewall=1,gw=10.0.1.1,hwaddr=BC:24:11:A2:20:76,ip=10.0.1.5/24,mtu=1400,type=veth","onboot":"1"}}}"#);
 }
 
 #[test]
 fn what_is_not_spoken_of_is_left() {
-    let quiet = Desired {
-        cores: None,
-        features: None,
-        start_on_boot: None,
-        tags: BTreeSet::new(),
-        unprivileged: None,
-        ..web()
-    };
+    let quiet = Desired { start_on_boot: None, tags: BTreeSet::new(), ..web() }.but(|c| {
+        (c.cores, c.features, c.unprivileged) = (None, None, None);
+    });
     let there = live(&[
         ("cores", "8"),
         ("features", "nesting=1,keyctl=1"),
@@ -217,16 +225,16 @@ fn adopting_writes_the_mark_and_then_what_differs() {
 /// G6
 #[test]
 fn disks_grow_and_never_shrink() {
-    let bigger = Desired { rootfs: Disk { storage: "local-zfs".into(), size: Size::gib(16) }, ..web() };
+    let bigger = web().but(|c| c.rootfs = Disk { storage: "local-zfs".into(), size: Size::gib(16) });
     insta::assert_snapshot!(both(&bigger, &live(&[])), @"
     ~ grow rootfs to 16G
         rootfs.size: 8GiB -> 16GiB
     ");
-    let smaller = Desired { rootfs: Disk { storage: "local-zfs".into(), size: Size::gib(4) }, ..web() };
+    let smaller = web().but(|c| c.rootfs = Disk { storage: "local-zfs".into(), size: Size::gib(4) });
     assert_eq!(both(&smaller, &live(&[])), "nothing");
     insta::assert_snapshot!(Guest::remark(&smaller, &live(&[])).unwrap(), @"rootfs has 8GiB, more than the 4GiB of the manifest: disks only grow");
-    let elsewhere =
-        Desired { rootfs: Disk { storage: "other".into(), size: Size::gib(8) }, node: "pve2".into(), ..web() };
+    let elsewhere = Desired { node: "pve2".into(), ..web() }
+        .but(|c| c.rootfs = Disk { storage: "other".into(), size: Size::gib(8) });
     assert_eq!(both(&elsewhere, &live(&[])), "nothing", "what lies elsewhere stays there");
 }
 
@@ -239,7 +247,7 @@ fn a_volume_is_allocated_once_and_a_volume_too_many_is_kept() {
         backup: Some(true),
         read_only: None,
     };
-    let with = Desired { mount_points: vec![srv], ..web() };
+    let with = web().but(|c| c.mount_points = vec![srv]);
     insta::assert_snapshot!(written(&with, &live(&[("mp0", "a:b,mp=/other,size=1G")])), @r#"{"set":{"set":{"mp1":"local-zfs:1.5,backup=1,mp=/srv"}}}"#);
     let there = live(&[("mp3", "local-zfs:subvol-101-disk-1,mp=/srv,size=1536M")]);
     assert_eq!(both(&with, &there), "nothing", "whatever its number");
@@ -261,7 +269,7 @@ fn privileges_are_not_changed_by_themselves() {
 /// G7
 #[test]
 fn what_needs_a_restart_is_restarted_only_where_the_manifest_allows_it() {
-    let search = Desired { search_domain: Some("acme.test".into()), ..web() };
+    let search = web().but(|c| c.search_domain = Some("acme.test".into()));
     insta::assert_snapshot!(both(&search, &live(&[])), @"
     ~ set searchdomain
         dns.search: - -> acme.test
@@ -289,9 +297,10 @@ fn what_needs_a_restart_is_restarted_only_where_the_manifest_allows_it() {
 fn power_follows_the_manifest() {
     let stopped = Desired { running: false, ..web() };
     insta::assert_snapshot!(both(&stopped, &live(&[])), @"~ shut down (an interruption)");
-    let mut dhcp = web();
-    dhcp.networks.get_mut(&0).unwrap().ip = Some("dhcp".into());
-    dhcp.networks.get_mut(&0).unwrap().gateway = None;
+    let dhcp = web().but(|c| {
+        let eth0 = c.networks.get_mut(&0).unwrap();
+        (eth0.ip, eth0.gateway) = (Some("dhcp".into()), None);
+    });
     let there = live(&[("net0", "name=eth0,bridge=vmbr1,firewall=1,hwaddr=BC:24:11:A2:20:76,ip=dhcp,type=veth")]);
     insta::assert_snapshot!(both(&dhcp, &Live { running: false, ..there }), @"~ start unsettles");
     let template = Live { running: false, template: true, ..live(&[]) };

@@ -116,7 +116,7 @@ impl Eye {
             return if acting { Err(self.does_not_run()) } else { Ok(BTreeMap::new()) };
         }
         // Only guests of ours: a clone carries tags and units of its origin, and is its maker's affair.
-        let config = self.pve.lxc_config(&guest.node, guest.vmid).await?;
+        let config = self.pve.config(&guest.at()).await?;
         let stamp = notes::stamp(config.get("description").unwrap_or_default());
         if !stamp.is_some_and(|s| s.mark.site == self.scope.site && s.vmid == guest.vmid) {
             return Ok(BTreeMap::new());

@@ -62,6 +62,7 @@ fn everything_is_filled_in() {
     insta::assert_json_snapshot!(plan.steps[0].change.data, @r#"
     {
       "create": {
+        "kind": "lxc",
         "node": "pve1",
         "parameters": {
           "hostname": "myird",
@@ -107,7 +108,7 @@ fn an_existing_container_is_adopted_by_its_mark_alone() {
     ];
     let values = values.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     let config = Config { digest: "d".into(), values, ..Config::default() };
-    let live = Live { node: "pve1".into(), container: true, running: true, config, ..Live::default() };
+    let live = Live { node: "pve1".into(), running: true, config, ..Live::default() };
     let held = Found::Foreign(Foreign { holder: "container 101".into(), revision: Revision("r".into()), live });
     let spec = "{ vmid: 101, hostname: MyIRD, template: 'local:vztmpl/d.tar.zst', memory: 1GiB, rootfs: { size: 8GiB },
   networks: [{ name: eth0, address: 192.168.61.226/24, gateway: 192.168.61.254, firewall: true }] }";
