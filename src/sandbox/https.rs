@@ -3,7 +3,7 @@ use super::{
     faults::{Call, Faults, Previous},
     wire::{Api, Reply, Request},
 };
-use anyhow::{Context, Result};
+use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{ext::ReasonPhrase, service::service_fn};
@@ -49,7 +49,7 @@ impl Front {
     ///
     /// # Errors
     /// When the address is in use or not ours.
-    pub async fn serve(self, address: SocketAddr) -> Result<Served> {
+    pub async fn serve(self, address: SocketAddr) -> anyhow::Result<Served> {
         let listener = TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("listen on {address} for {}", self.api.name()))?;
         let address = listener.local_addr().context("read back the address")?;
@@ -91,39 +91,12 @@ impl Front {
         connection: u64,
         previous: Arc<Previous<Reply>>,
     ) {
-        let (nth, busy) = (AtomicU32::new(0), AtomicU32::new(0));
-        let last = Mutex::new(Instant::now());
-        let mark = || *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
-        let idle_since = || *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let service = service_fn(|request| {
-            let nth = nth.fetch_add(1, Ordering::Relaxed) + 1;
-            busy.fetch_add(1, Ordering::Relaxed);
-            let (front, previous, busy) = (Arc::clone(&self), Arc::clone(&previous), &busy);
-            async move {
-                let reply = front.answer(request, connection, nth, &previous).await;
-                busy.fetch_sub(1, Ordering::Relaxed);
-                mark();
-                // An error ends the connection without a byte of an answer, which is what a dropped one looks like.
-                reply.map(response).ok_or_else(|| io::Error::other("dropped by a fault"))
-            }
-        });
-        let mut builder = hyper::server::conn::http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(None);
-        let conversation = builder.serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(conversation);
-        loop {
-            tokio::select! {
-                _ = conversation.as_mut() => return,
-                () = tokio::time::sleep_until(idle_since() + self.idle) => {
-                    if busy.load(Ordering::Relaxed) == 0 && idle_since().elapsed() >= self.idle {
-                        conversation.as_mut().graceful_shutdown();
-                        let _ = tokio::time::timeout(Duration::from_secs(1), conversation.as_mut()).await;
-                        return;
-                    }
-                    mark();
-                }
-            }
-        }
+        let idle = self.idle;
+        let answer = |request, nth| {
+            let (front, previous) = (Arc::clone(&self), Arc::clone(&previous));
+            async move { front.answer(request, connection, nth, &previous).await }
+        };
+        speak(stream, idle, answer).await;
     }
 
     async fn answer(
@@ -133,24 +106,11 @@ impl Front {
         nth: u32,
         previous: &Previous<Reply>,
     ) -> Option<Reply> {
-        let (head, body) = request.into_parts();
-        let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
-            return Some(Reply { status: 413, close: true, ..Reply::default() });
+        let request = match whole(request, connection, nth).await {
+            Ok(request) => request,
+            Err(refused) => return Some(refused),
         };
-        let query = head.uri.query().map(str::to_owned);
-        let headers = head.headers.iter();
-        let request = Request {
-            method: head.method.as_str().to_ascii_uppercase(),
-            path: head.uri.path().to_owned(),
-            query: query.clone(),
-            headers: headers
-                .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
-                .collect(),
-            body: body.to_bytes(),
-            connection,
-            nth,
-        };
-        let query = query.map(|q| format!("?{q}")).unwrap_or_default();
+        let query = request.query.as_ref().map(|q| format!("?{q}")).unwrap_or_default();
         let call = Call {
             system: self.api.name().to_owned(),
             name: format!("{} {}{query}", request.method, request.path),
@@ -159,6 +119,88 @@ impl Front {
         let api = Arc::clone(&self.api);
         self.faults.around(call, previous, async move { api.answer(request).await }).await
     }
+}
+
+/// Serves one connection of one API without faults, over whatever carries bytes, until either side ends it. `number` is the
+/// connection's; `idle` as for a [`Front`].
+pub async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    api: Arc<dyn Api>,
+    number: u64,
+    idle: Duration,
+) {
+    let answer = |request, nth| {
+        let api = Arc::clone(&api);
+        async move {
+            Some(match whole(request, number, nth).await {
+                Ok(request) => api.answer(request).await,
+                Err(refused) => refused,
+            })
+        }
+    };
+    speak(stream, idle, answer).await;
+}
+
+/// HTTP/1.1 on one connection. `answer` is given each request with its number on this connection; nothing from it ends the
+/// connection without a byte of an answer, which is what a dropped one looks like.
+async fn speak<A: Future<Output = Option<Reply>>>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    idle: Duration,
+    answer: impl Fn(http::Request<hyper::body::Incoming>, u32) -> A,
+) {
+    let (nth, busy) = (AtomicU32::new(0), AtomicU32::new(0));
+    let last = Mutex::new(Instant::now());
+    let mark = || *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+    let idle_since = || *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let service = service_fn(|request| {
+        busy.fetch_add(1, Ordering::Relaxed);
+        let answer = answer(request, nth.fetch_add(1, Ordering::Relaxed) + 1);
+        let (busy, mark) = (&busy, &mark);
+        async move {
+            let reply = answer.await;
+            busy.fetch_sub(1, Ordering::Relaxed);
+            mark();
+            reply.map(response).ok_or_else(|| io::Error::other("dropped by a fault"))
+        }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(None);
+    let conversation = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(conversation);
+    loop {
+        tokio::select! {
+            _ = conversation.as_mut() => return,
+            () = tokio::time::sleep_until(idle_since() + idle) => {
+                if busy.load(Ordering::Relaxed) == 0 && idle_since().elapsed() >= idle {
+                    conversation.as_mut().graceful_shutdown();
+                    let _ = tokio::time::timeout(Duration::from_secs(1), conversation.as_mut()).await;
+                    return;
+                }
+                mark();
+            }
+        }
+    }
+}
+
+/// A request with its body.
+///
+/// # Errors
+/// The reply to a body that is too large or breaks off.
+async fn whole(request: http::Request<hyper::body::Incoming>, connection: u64, nth: u32) -> Result<Request, Reply> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
+        return Err(Reply { status: 413, close: true, ..Reply::default() });
+    };
+    let headers = head.headers.iter();
+    Ok(Request {
+        method: head.method.as_str().to_ascii_uppercase(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        headers: headers.map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect(),
+        body: body.to_bytes(),
+        connection,
+        nth,
+    })
 }
 
 fn response(reply: Reply) -> http::Response<Full<Bytes>> {

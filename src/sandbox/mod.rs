@@ -10,6 +10,7 @@ pub mod https;
 pub mod net;
 pub mod nft_simulated;
 pub mod proxmox;
+pub mod replay;
 pub mod seed;
 pub mod serve;
 pub mod site;

@@ -2,6 +2,7 @@
 mod drift;
 mod fault;
 mod probe;
+mod replay;
 mod seed;
 mod serve;
 mod show;
@@ -32,6 +33,7 @@ enum What {
     Drift(drift::DriftIt),
     Fault(fault::FaultIt),
     Probe(probe::ProbeIt),
+    Replay(replay::Replay),
     Stop(stop::Stop),
 }
 
@@ -51,6 +53,7 @@ impl Sandbox {
             What::Drift(drift) => drift.run(screen),
             What::Fault(fault) => fault.run(screen),
             What::Probe(probe) => probe.run(screen),
+            What::Replay(replay) => replay.run(screen),
             What::Stop(stop) => stop.run(screen),
         }
     }

@@ -75,12 +75,22 @@ enum Nft {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
-enum Version {
+pub(super) enum Version {
     #[default]
     #[value(name = "9.2")]
     V9_2,
     #[value(name = "8.4")]
     V8_4,
+}
+
+impl Version {
+    /// The release that is simulated for it.
+    pub fn release(self) -> Release {
+        match self {
+            Self::V9_2 => Release::V9_2_11,
+            Self::V8_4 => Release::V8_4_21,
+        }
+    }
 }
 
 impl Serve {
@@ -107,10 +117,7 @@ impl Serve {
                 seed::of(&declarations)
             }
         };
-        seed.proxmox.version = match self.pve_version {
-            Version::V9_2 => Release::V9_2_11,
-            Version::V8_4 => Release::V8_4_21,
-        };
+        seed.proxmox.version = self.pve_version.release();
         let mut options = Options { net, seed, fast: self.fast, ..Options::new(&self.state) };
         options.proxmox = self.proxmox.unwrap_or(options.proxmox);
         options.cloudflare = self.cloudflare.unwrap_or(options.cloudflare);

@@ -25,7 +25,12 @@ impl Clock {
     /// The present.
     pub fn system() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::System { base: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), since: Instant::now() }
+        Self::passing_from(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// A time that passes as the runtime's does, and begins at these Unix milliseconds.
+    pub fn passing_from(base: u64) -> Self {
+        Self::System { base, since: Instant::now() }
     }
 
     /// A time of one's own that begins at these Unix milliseconds.

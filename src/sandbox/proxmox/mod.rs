@@ -21,13 +21,14 @@ mod roles;
 mod schema;
 mod seed;
 mod simulator;
-mod state;
+pub mod state;
 mod task;
 mod timing;
 mod world;
 
 pub use clock::Clock;
 pub use facts::Release;
+pub use login::secret_sum;
 pub use seed::{Seed, SeedGuest, SeedNode, SeedStorage, SeedToken};
 pub use simulator::{GuestView, NetworkView, Simulator};
 pub use state::{Bridge, Conf, Guest, Kind, Page, Running, State};

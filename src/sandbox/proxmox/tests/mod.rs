@@ -2,5 +2,4 @@
 mod access;
 mod behaviour;
 mod client;
-mod replay;
 mod templates;

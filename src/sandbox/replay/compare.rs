@@ -1,0 +1,275 @@
+//! A recorded answer held against ours.
+use super::{
+    connection::Received,
+    names::{Class, Names},
+    recording::Answered,
+    request::REDACTED,
+    values::{self, Piece, Rule},
+};
+use regex::Regex;
+use serde_json::{Map, Value};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+/// Seconds by which a time may be off: what took long there may take long here, and the other way round.
+const SLACK: u64 = 30;
+
+static LEFT_OUT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?s)^(.*)<(\d+) characters left out>(.*)$").ok());
+
+/// What names a row of a list, the first that it has.
+const NAMES: &[&str] = &[
+    "upid", "id", "key", "volid", "vmid", "storage", "iface", "realm", "subdir", "roleid", "userid", "tokenid",
+    "groupid", "poolid", "name", "node",
+];
+
+/// Compares the answers of one scenario, whose values are mapped as they are met.
+pub struct Comparison<'a> {
+    pub names: &'a mut Names,
+    /// Unix seconds at which the scenario began.
+    pub began: u64,
+    found: Vec<String>,
+}
+
+impl<'a> Comparison<'a> {
+    pub fn new(names: &'a mut Names, began: u64) -> Self {
+        Self { names, began, found: Vec::new() }
+    }
+
+    /// Every difference between an answer of theirs and ours.
+    pub fn answers(mut self, want: &Answered, have: &Received) -> Vec<String> {
+        let text = have.text();
+        let body =
+            serde_json::from_str(&text).unwrap_or(if text.is_empty() { Value::Null } else { Value::String(text) });
+        if want.status != have.status {
+            self.differs("status", &want.status, &format!("{} {}", have.status, have.reason));
+        }
+        if !self.texts(&want.reason, &have.reason) {
+            self.differs("reason", &format!("{:?}", want.reason), &format!("{:?}", have.reason));
+        }
+        self.headers(want, have);
+        self.values("", None, &want.body, &body);
+        self.found
+    }
+
+    fn differs(&mut self, at: &str, want: &dyn std::fmt::Display, have: &dyn std::fmt::Display) {
+        let at = if at.is_empty() { "body" } else { at.trim_start_matches('.') };
+        self.found.push(format!("{at}: recorded {want}, here {have}"));
+    }
+
+    fn headers(&mut self, want: &Answered, have: &Received) {
+        let keeps = have.header("connection").is_none_or(|c| !c.eq_ignore_ascii_case("close"));
+        if let Some(open) = want.keeps_open().filter(|open| *open != keeps) {
+            let word = |open: bool| if open { "kept" } else { "closed" };
+            self.differs("connection", &word(open), &word(keeps));
+        }
+        for name in ["content-type", "content-encoding", "content-disposition"] {
+            let (theirs, ours) = (want.headers.get(name).and_then(Value::as_str), have.header(name));
+            if theirs != ours && !want.headers.is_empty() {
+                self.differs(name, &theirs.unwrap_or("none"), &ours.unwrap_or("none"));
+            }
+        }
+    }
+
+    /// Two values; `from` is the key, and the object of theirs in which it stands.
+    fn values(&mut self, at: &str, from: Option<(&str, &Map<String, Value>)>, want: &Value, have: &Value) {
+        if let Some((key, rule)) = from.and_then(|(k, object)| Some((k, values::rule(k, object)?))) {
+            if let (Some(w), Some(h)) = (plain(want), plain(have)) {
+                let same_type = want.is_string() == have.is_string();
+                if want != have && !(same_type && self.permits(rule, &w, &h)) {
+                    self.differs(at, want, have);
+                }
+                return;
+            }
+            if let (Rule::Measure, Value::Array(w), Value::Array(h)) = (rule, want, have) {
+                if w.len() != h.len() {
+                    self.differs(at, want, have);
+                }
+                let object = [(key.to_string(), Value::Null)].into_iter().collect();
+                for (w, h) in w.iter().zip(h) {
+                    self.values(at, Some((key, &object)), w, h);
+                }
+                return;
+            }
+        }
+        match (want, have) {
+            (Value::Object(w), Value::Object(h)) => self.objects(at, w, h),
+            (Value::Array(w), Value::Array(h)) => self.arrays(at, w, h),
+            (Value::String(w), Value::String(h)) => {
+                let exact = from.is_some_and(|(key, object)| key == "digest" && is_settled(object));
+                if !(if exact { w == h } else { self.texts(w, h) }) {
+                    self.differs(at, want, have);
+                }
+            }
+            _ if want == have => {}
+            _ => self.differs(at, want, have),
+        }
+    }
+
+    fn permits(&mut self, rule: Rule, want: &str, have: &str) -> bool {
+        if want == REDACTED {
+            return !have.is_empty();
+        }
+        let numbers = || Some((want.parse::<f64>().ok()?, have.parse::<f64>().ok()?));
+        match rule {
+            Rule::Named(class) => self.names.pair(class, want, have),
+            Rule::Unordered => {
+                let set = |text: &str| text.split(',').map(str::to_string).collect::<BTreeSet<_>>();
+                set(want) == set(have) || self.texts(want, have)
+            }
+            Rule::Time | Rule::Elapsed => numbers().is_some_and(|(w, h)| {
+                (w - h).abs() <= SLACK as f64 && (rule == Rule::Time || (w == 0.0) == (h == 0.0))
+            }),
+            Rule::Measure => numbers().is_some_and(|(_, h)| h >= 0.0),
+            Rule::Counter => numbers().is_some_and(|(w, h)| (w == 0.0) == (h == 0.0) && h >= 0.0),
+            Rule::Size => numbers().is_some_and(|(w, h)| w == 0.0 || h > 0.0),
+        }
+    }
+
+    fn objects(&mut self, at: &str, want: &Map<String, Value>, have: &Map<String, Value>) {
+        for (key, value) in want {
+            match have.get(key) {
+                // How many tasks earlier scenarios left is not known here.
+                Some(ours) if key == "total" && lists_tasks(want) => {
+                    if ours.as_u64() > value.as_u64() || ours.is_string() {
+                        self.differs(&format!("{at}.{key}"), value, ours);
+                    }
+                }
+                Some(ours) => self.values(&format!("{at}.{key}"), Some((key, want)), value, ours),
+                None => self.differs(&format!("{at}.{key}"), value, &"missing"),
+            }
+        }
+        for (key, value) in have.iter().filter(|(k, _)| !want.contains_key(*k)) {
+            self.differs(&format!("{at}.{key}"), &"nothing", value);
+        }
+    }
+
+    fn arrays(&mut self, at: &str, want: &[Value], have: &[Value]) {
+        if want.iter().chain(have).any(|v| v.get("upid").is_some()) {
+            return self.tasks(at, want, have);
+        }
+        let name = |v: &Value| NAMES.iter().find_map(|k| v.get(*k).map(ToString::to_string));
+        // Lines of a log and the like have a place, not a name.
+        let placed = want.iter().any(|v| v.get("n").is_some() || v.get("pos").is_some());
+        if placed || !want.iter().chain(have).all(|v| name(v).is_some()) {
+            if want.len() != have.len() {
+                self.differs(at, &format!("{} items", want.len()), &format!("{} items", have.len()));
+            }
+            for (i, (w, h)) in want.iter().zip(have).enumerate() {
+                self.values(&format!("{at}[{i}]"), None, w, h);
+            }
+            return;
+        }
+        let (w, h) = (named(want, &name), named(have, &name));
+        for (id, value) in &w {
+            match h.get(id) {
+                Some(ours) => self.values(&format!("{at}[{id}]"), None, value, ours),
+                None => self.differs(&format!("{at}[{id}]"), value, &"missing"),
+            }
+        }
+        for (id, value) in h.iter().filter(|(id, _)| !w.contains_key(*id)) {
+            self.differs(&format!("{at}[{id}]"), &"nothing", value);
+        }
+    }
+
+    /// Lists of tasks: those of earlier scenarios are in theirs and not in ours.
+    fn tasks(&mut self, at: &str, want: &[Value], have: &[Value]) {
+        let ours_too = |v: &&Value| {
+            let upid = v["upid"].as_str().unwrap_or_default();
+            self.names.knows(Class::Upid, upid) || start_of(upid).is_none_or(|s| s >= self.began)
+        };
+        let want: Vec<&Value> = want.iter().filter(ours_too).collect();
+        if want.len() > have.len() || want.is_empty() && !have.is_empty() {
+            self.differs(at, &format!("{} tasks", want.len()), &format!("{} tasks", have.len()));
+        }
+        for (i, (w, h)) in want.into_iter().zip(have).enumerate() {
+            self.values(&format!("{at}[{i}]"), None, w, h);
+        }
+    }
+
+    /// Whether two texts are the same but for values that are made anew.
+    fn texts(&mut self, want: &str, have: &str) -> bool {
+        if want == have {
+            return true;
+        }
+        if want == REDACTED {
+            return !have.is_empty();
+        }
+        if let Some(cut) = LEFT_OUT.as_ref().and_then(|l| l.captures(want)) {
+            let left: usize = cut[2].parse().unwrap_or(0);
+            let length = cut[1].chars().count() + left + cut[3].chars().count();
+            return have.chars().count() == length && have.starts_with(&cut[1]) && have.ends_with(&cut[3]);
+        }
+        let (w, h) = (values::take_apart(want), values::take_apart(have));
+        let kinds = |t: &values::Taken<'_>| t.pieces.iter().map(|(piece, _)| *piece).collect::<Vec<_>>();
+        w.fixed == h.fixed
+            && kinds(&w) == kinds(&h)
+            && w.pieces.iter().zip(&h.pieces).all(|((piece, w), (_, h))| match piece {
+                Piece::Named(Class::Upid) => self.upids(w, h),
+                Piece::Named(class) => same_case(w, h) && self.names.pair(*class, w, h),
+                Piece::Measured => true,
+            })
+    }
+
+    /// Who did what to which guest must be equal; when, as plausible as any time.
+    fn upids(&mut self, want: &str, have: &str) -> bool {
+        let node = |upid: &str| upid.split(':').nth(1).map(str::to_string);
+        let what = |upid: &str| upid.split(':').skip(5).map(str::to_string).collect::<Vec<_>>();
+        let pid = |upid: &str| upid.split(':').nth(2).and_then(|p| u32::from_str_radix(p, 16).ok());
+        let near = match (start_of(want), start_of(have)) {
+            (Some(w), Some(h)) => w.abs_diff(h) <= SLACK,
+            _ => false,
+        };
+        let processes = match (pid(want), pid(have)) {
+            (Some(w), Some(h)) => self.names.pair(Class::Pid, &w.to_string(), &h.to_string()),
+            _ => false,
+        };
+        near && processes
+            && node(want) == node(have)
+            && what(want) == what(have)
+            && self.names.pair(Class::Upid, want, have)
+    }
+}
+
+fn named<'v>(list: &'v [Value], name: &impl Fn(&Value) -> Option<String>) -> BTreeMap<String, &'v Value> {
+    list.iter().filter_map(|v| Some((name(v)?, v))).collect()
+}
+
+/// A number or a text as text.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether the list in an answer is one of tasks.
+fn lists_tasks(answer: &Map<String, Value>) -> bool {
+    answer.get("data").and_then(Value::as_array).is_some_and(|rows| rows.iter().any(|r| r.get("upid").is_some()))
+}
+
+/// Unix seconds at which the task of a UPID began.
+pub fn start_of(upid: &str) -> Option<u64> {
+    u64::from_str_radix(upid.split(':').nth(4)?, 16).ok()
+}
+
+/// A hardware address keeps the case in which it was written.
+fn same_case(want: &str, have: &str) -> bool {
+    let lower = |t: &str| t.contains(|c: char| c.is_ascii_lowercase());
+    let upper = |t: &str| t.contains(|c: char| c.is_ascii_uppercase());
+    !(lower(want) && upper(have) || upper(want) && lower(have))
+}
+
+/// Whether a digest covers nothing that is made anew: then it must be equal. A config that names a snapshot holds the time
+/// at which that was taken.
+fn is_settled(object: &Map<String, Value>) -> bool {
+    // Only a guest's config is known line by line.
+    let config = ["arch", "memory", "rootfs", "ostype", "lock"].iter().any(|k| object.contains_key(*k))
+        && !object.contains_key("vmid");
+    let anew = ["parent", "snaptime", "smbios1", "vmgenid", "meta"].iter().any(|k| object.contains_key(*k));
+    let named = object.values().filter_map(Value::as_str).filter(|v| v.len() != 40);
+    config && !anew && named.into_iter().all(|v| values::take_apart(v).pieces.is_empty())
+}
