@@ -30,6 +30,10 @@ pub enum Drift {
     Memory { guest: String, mib: u64 },
     /// Starts or stops a guest.
     Power { guest: String, running: bool },
+    /// Moves a guest to another node.
+    Migrate { guest: String, node: String },
+    /// Takes a node down, or brings it up again.
+    Node { node: String, online: bool },
     /// Writes a file on the node, or in a guest.
     File {
         #[serde(default)]
@@ -93,6 +97,18 @@ pub async fn apply(site: &Arc<Site>, drift: Drift) -> Result<String> {
             let verb = if running { "start" } else { "stop" };
             proxmox(site, "POST", &format!("{path}/status/{verb}"), None).await?;
             Ok(format!("asked {name} to {verb}"))
+        }
+        Drift::Migrate { guest, node } => {
+            let (path, name) = guest_path(site, &guest)?;
+            let how = if path.contains("/lxc/") { "restart" } else { "online" };
+            let body = json!({ "target": node, how: 1 });
+            proxmox(site, "POST", &format!("{path}/migrate"), Some(&body)).await?;
+            Ok(format!("asked {name} to move to {node}"))
+        }
+        Drift::Node { node, online } => {
+            let changed = site.proxmox.set_online(&node, online);
+            changed.map_err(|why| anyhow::anyhow!(why))?;
+            Ok(format!("took {node} {}", if online { "up" } else { "down" }))
         }
         Drift::File { vmid, path, content } => {
             let file = inside(site, vmid, &path)?;

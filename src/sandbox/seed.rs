@@ -71,6 +71,7 @@ impl Seed {
             content: content.iter().map(|&c| c.to_owned()).collect(),
             path: local.then(|| "/var/lib/vz".to_owned()),
             size: 16_384,
+            ..Default::default()
         };
         self.proxmox.storages.entry(name.to_owned()).or_insert(storage);
         self

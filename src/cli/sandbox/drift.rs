@@ -36,6 +36,10 @@ enum What {
     },
     /// Start or stop a guest
     Power { guest: String, state: Power },
+    /// Move a guest to another node
+    Migrate { guest: String, node: String },
+    /// Take a node down, or bring it up again
+    Node { node: String, state: Power },
     /// Write a file on the node, or in a guest
     File {
         /// The path there
@@ -90,6 +94,8 @@ impl DriftIt {
                 let content = text.with_context(|| format!("read {}", content.display()))?;
                 Drift::File { vmid, path, content }
             }
+            What::Migrate { guest, node } => Drift::Migrate { guest, node },
+            What::Node { node, state } => Drift::Node { node, online: matches!(state, Power::On) },
             What::RemoveFile { vmid, path } => Drift::RemoveFile { vmid, path },
             What::Call { system, method, path, body } => {
                 let system = match system {

@@ -1,5 +1,4 @@
 //! Passes over a site that lives in memory, with faults before and after every write.
-mod batches;
 mod declared;
 mod events;
 mod failing;

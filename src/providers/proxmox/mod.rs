@@ -76,7 +76,6 @@ impl Default for Patience {
 #[derive(Clone)]
 pub struct Proxmox {
     wire: Arc<transport::Wire>,
-    homes: Arc<guests::Homes>,
     patience: Patience,
 }
 
@@ -91,7 +90,7 @@ impl Proxmox {
     }
     /// As [`Self::connect`], with other waiting times.
     pub fn connect_with(access: Access, patience: Patience) -> Answer<Self> {
-        Ok(Self { wire: Arc::new(transport::Wire::new(access)?), homes: Arc::default(), patience })
+        Ok(Self { wire: Arc::new(transport::Wire::new(access)?), patience })
     }
 
     /// The release, such as `9.2`.

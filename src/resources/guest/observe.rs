@@ -37,41 +37,16 @@ pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<Guest> {
     }
 }
 
-/// These guests, fresh. A guest is asked for at the node where it was last seen: its configuration there proves that
-/// it exists, and whose it is. That an id is free is asked of the cluster, which knows all ids. Only what is neither is
-/// looked up in the list of the cluster, because a missing guest and one that may not be seen answer alike; absence
-/// from that list needs the proof that all may be seen.
+/// These guests, fresh. Existence is taken from the list of the cluster, because a missing guest and one that may not be
+/// seen answer alike; absence needs the proof that all may be seen.
 pub async fn look(providers: &Providers, scope: &Scope, keys: &[Vmid]) -> Answer<Inventory<Guest>> {
     let pve = client(providers)?;
-    let mut inventory = Inventory::<Guest>::new();
-    let mut unclear: BTreeSet<u32> = BTreeSet::new();
-    for key in keys {
-        match at_home(pve, key.get()).await? {
-            Some((guest, live)) => _ = inventory.insert(*key, found(scope, &guest, live)),
-            None if pve.is_free_id(key.get()).await? => {}
-            None => _ = unclear.insert(key.get()),
-        }
+    let keys: BTreeSet<u32> = keys.iter().map(|k| k.get()).collect();
+    let guests: Vec<_> = pve.guests().await?.into_iter().filter(|g| keys.contains(&g.vmid)).collect();
+    if guests.len() < keys.len() {
+        prove_complete(pve).await?;
     }
-    if !unclear.is_empty() {
-        let guests: Vec<_> = pve.guests().await?.into_iter().filter(|g| unclear.contains(&g.vmid)).collect();
-        if guests.len() < unclear.len() {
-            prove_complete(pve).await?;
-        }
-        inventory.extend(read(pve, scope, guests).await?);
-    }
-    Ok(inventory)
-}
-
-/// A guest, where it is still on the node where it was last seen. What was listed of its power and name may be old by
-/// now, so nothing of that is used.
-async fn at_home(pve: &Proxmox, vmid: u32) -> Answer<Option<(proxmox::Guest, Live)>> {
-    let Some(mut guest) = pve.last_seen(vmid) else { return Ok(None) };
-    guest.power = Power::Unknown;
-    let Some(mut live) = live(pve, &guest).await? else { return Ok(None) };
-    live.template = live.config.get("template").is_some_and(|set| set == "1");
-    let name = if guest.kind == GuestType::Lxc { "hostname" } else { "name" };
-    guest.name = live.config.get(name).map(str::to_owned);
-    Ok(Some((guest, live)))
+    read(pve, scope, guests).await
 }
 
 /// That no guest is hidden from the token.

@@ -67,9 +67,8 @@ impl Call<'_> {
 
     /// The node of the path, `localhost` replaced.
     pub fn node(&self) -> String {
-        let first = || self.world.state.nodes.keys().next().cloned().unwrap_or_default();
         match self.arg("node") {
-            Some("localhost") | None => first(),
+            Some("localhost") | None => self.world.state.local(),
             Some(node) => node.to_string(),
         }
     }

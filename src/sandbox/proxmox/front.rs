@@ -190,6 +190,9 @@ pub fn run(world: &mut World, accepted: &Accepted) -> Result<Answer> {
                  resolution"
             )));
         }
+        if world.state.nodes.get(&node).is_some_and(|n| n.offline) {
+            return Err(Refusal::unreachable());
+        }
     }
     let args = schema::verify(&found.method.parameters, given)?;
     let run = api::endpoint(verb, found.template)
@@ -213,6 +216,8 @@ pub fn reply(outcome: Result<Answer>, accepted: &Accepted) -> Reply {
             }
             (200, "OK".to_string(), body)
         }
+        // The proxy's own errors have no body.
+        Err(Refusal::Answer { status: status @ 595..=599, message, .. }) => return plain(status, &message, false),
         Err(refusal) => {
             let text = refusal.text();
             let (status, errors, newline) = match refusal {

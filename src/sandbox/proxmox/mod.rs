@@ -24,6 +24,7 @@ mod simulator;
 pub mod state;
 mod task;
 mod timing;
+mod vm_work;
 mod world;
 
 pub use clock::Clock;
@@ -31,7 +32,7 @@ pub use facts::Release;
 pub use login::secret_sum;
 pub use seed::{Seed, SeedGuest, SeedNode, SeedStorage, SeedToken};
 pub use simulator::{GuestView, NetworkView, Simulator};
-pub use state::{Bridge, Conf, Guest, Kind, Page, Running, State};
+pub use state::{Bridge, Conf, Guest, Kind, Lack, Page, Running, State};
 pub use timing::Timing;
 
 #[cfg(test)]

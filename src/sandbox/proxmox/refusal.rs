@@ -48,6 +48,11 @@ impl Refusal {
         }
     }
 
+    /// 595: the node that a call is for does not answer. Nothing was done.
+    pub fn unreachable() -> Self {
+        Self::Answer { status: 595, message: "No route to host".into(), errors: Map::new(), newline: false }
+    }
+
     /// 501.
     pub fn not_implemented(message: impl Into<String>) -> Self {
         Self::Answer { status: 501, message: message.into(), errors: Map::new(), newline: false }

@@ -4,7 +4,7 @@ use super::{
     api::download::location,
     facts::Release,
     formats, login,
-    state::{Bridge, Conf, Entry, Guest, Kind, Node, Page, Running, State, Storage, Token, User, Volume, Whom},
+    state::{Bridge, Conf, Entry, Guest, Kind, Lack, Node, Page, Running, State, Storage, Token, User, Volume, Whom},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,13 +46,21 @@ pub struct SeedNode {
     pub cpus: u32,
     /// MiB.
     pub memory: u64,
+    /// What the installation is without.
+    pub lacks: BTreeSet<Lack>,
 }
 
 impl Default for SeedNode {
     fn default() -> Self {
         let bridge =
             Bridge { cidr: Some("10.99.0.2/24".into()), gateway: Some("10.99.0.1".into()), ..Bridge::default() };
-        Self { address: "10.99.0.2".into(), bridges: [("vmbr0".into(), bridge)].into(), cpus: 2, memory: 24_105 }
+        Self {
+            address: "10.99.0.2".into(),
+            bridges: [("vmbr0".into(), bridge)].into(),
+            cpus: 2,
+            memory: 24_105,
+            lacks: BTreeSet::new(),
+        }
     }
 }
 
@@ -68,6 +76,21 @@ pub struct SeedStorage {
     /// GiB.
     #[serde(default = "size")]
     pub size: u64,
+    /// Whether all nodes see the same content; network storages are shared without saying so.
+    #[serde(default)]
+    pub shared: bool,
+    /// The nodes that have it; empty: all of them.
+    #[serde(default)]
+    pub nodes: BTreeSet<String>,
+}
+
+impl Default for SeedStorage {
+    /// A directory for everything.
+    fn default() -> Self {
+        let content = ["backup", "images", "iso", "rootdir", "snippets", "vztmpl"].map(str::to_string).into();
+        let (shared, nodes) = (false, BTreeSet::new());
+        Self { kind: "dir".into(), content, path: Some("/var/lib/vz".into()), size: size(), shared, nodes }
+    }
 }
 
 fn size() -> u64 {
@@ -106,8 +129,7 @@ impl Default for Seed {
     /// One node with a bridge, a directory, a Debian template, root's password, and root's token `full` with the secret of
     /// the tests.
     fn default() -> Self {
-        let content = ["backup", "images", "iso", "rootdir", "snippets", "vztmpl"].map(str::to_string).into();
-        let local = SeedStorage { kind: "dir".into(), content, path: Some("/var/lib/vz".into()), size: size() };
+        let local = SeedStorage::default();
         let full = SeedToken {
             id: "root@pam!full".into(),
             secret: "00000000-0000-4000-a000-000000000000".into(),
@@ -149,15 +171,23 @@ impl Seed {
         let mut state =
             State { release: self.version, options: self.options.clone(), next_pid: 3000, booted, ..State::default() };
         for (name, node) in &self.nodes {
-            let SeedNode { address, bridges, cpus, memory } = node.clone();
-            state.nodes.insert(name.clone(), Node { address, bridges, cpus, memory: memory << 20 });
+            let SeedNode { address, bridges, cpus, memory, lacks } = node.clone();
+            let node = Node { address, bridges, cpus, memory: memory << 20, lacks, offline: false };
+            state.nodes.insert(name.clone(), node);
         }
         if state.nodes.is_empty() {
             return Err("a cluster needs a node".into());
         }
         for (name, storage) in &self.storages {
-            let SeedStorage { kind, content, path, size } = storage.clone();
-            let storage = Storage { kind, content, path, total: size << 30, ..Storage::default() };
+            let SeedStorage { kind, content, path, size, shared, nodes } = storage.clone();
+            let mut more = Conf::new();
+            if shared {
+                more.insert("shared".into(), "1".into());
+            }
+            if !nodes.is_empty() {
+                more.insert("nodes".into(), nodes.into_iter().collect::<Vec<_>>().join(","));
+            }
+            let storage = Storage { kind, content, path, total: size << 30, more, ..Storage::default() };
             state.storages.insert(name.clone(), storage);
         }
         for (volid, size) in &self.files {
@@ -250,7 +280,7 @@ fn plant_guest(state: &mut State, seed: &SeedGuest, now: u64) -> Result<(), Stri
     let mut guest = Guest::new(seed.kind, &node);
     guest.conf = seed.config.clone();
     if seed.running {
-        guest.running = Some(Running { since: now, pid: state.next_pid });
+        guest.running = Some(Running { since: now, pid: state.next_pid, ..Running::default() });
         state.next_pid += 1;
     }
     for (key, value) in &seed.config {

@@ -1,6 +1,6 @@
 //! The simulator as the sandbox holds it: one state, three workers, a clock.
 use super::{
-    api::lxc_read,
+    api::{lxc_read, qemu_agent},
     clock::Clock,
     front,
     refusal::Refusal,
@@ -102,12 +102,6 @@ impl Simulator {
         world.state.guests.keys().map(|vmid| view(&world, *vmid)).collect()
     }
 
-    /// One of them.
-    pub fn guest(&self, vmid: u32) -> Option<GuestView> {
-        let world = self.inner.settled();
-        world.state.guests.contains_key(&vmid).then(|| view(&world, vmid))
-    }
-
     /// Tells what DHCP gave an interface of a guest (`eth0`).
     pub fn set_lease(&self, vmid: u32, interface: &str, address: IpNet) {
         let mut world = self.inner.settled();
@@ -116,6 +110,15 @@ impl Simulator {
             world.touched = true;
         }
         self.inner.announce(&mut world);
+    }
+
+    /// Takes a node down, or brings it up again.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn set_online(&self, node: &str, online: bool) -> Result<(), String> {
+        let now = self.inner.clock.now();
+        self.edit(|state| state.set_online(node, online, now))
     }
 
     /// Changes the state as somebody at the node's own console would: drift, a lock taken away, a foreign guest.
@@ -132,7 +135,20 @@ fn view(world: &World, vmid: u32) -> GuestView {
     let guest = &world.state.guests[&vmid];
     let seen = world.reported(vmid, guest, world.now);
     let networks = match guest.kind {
-        Kind::Qemu => Vec::new(),
+        Kind::Qemu => qemu_agent::cards(world, guest)
+            .into_iter()
+            .map(|(name, card, addresses)| {
+                let text = |key: &str| card.get(key).cloned().unwrap_or_default();
+                NetworkView {
+                    name,
+                    bridge: text("bridge"),
+                    hwaddr: text("macaddr").to_lowercase(),
+                    addresses: addresses.iter().filter_map(|a| a.parse().ok()).collect(),
+                    gateway: card.get("gw").cloned(),
+                    dhcp: card.get("ip").is_some_and(|ip| ip == "dhcp"),
+                }
+            })
+            .collect(),
         Kind::Lxc => lxc_read::networks(world, guest)
             .into_iter()
             .filter(|(key, _)| !guest.unplugged.contains(key))

@@ -25,6 +25,9 @@ pub struct State {
     pub firewalls: BTreeMap<u32, Firewall>,
     pub pools: BTreeMap<String, Pool>,
     pub access: Access,
+    /// Guests that the cluster keeps running, by resource: `ct:101`, `vm:102`.
+    #[serde(default)]
+    pub ha: BTreeMap<String, Conf>,
     /// `datacenter.cfg`.
     pub options: Conf,
     pub tasks: Vec<Task>,
@@ -40,6 +43,38 @@ pub struct State {
     pub drawn: u64,
 }
 
+impl State {
+    /// The node that answers: the first that is up.
+    pub fn local(&self) -> String {
+        let up = self.nodes.iter().find(|(_, n)| !n.offline).or_else(|| self.nodes.iter().next());
+        up.map(|(name, _)| name.clone()).unwrap_or_default()
+    }
+
+    /// Takes a node down, or brings it up again. Its guests stop with it; those with `onboot` start with it.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn set_online(&mut self, name: &str, online: bool, now: u64) -> Result<(), String> {
+        let node = self.nodes.get_mut(name).ok_or_else(|| format!("there is no node {name}"))?;
+        node.offline = !online;
+        for guest in self.guests.values_mut().filter(|g| g.node == name) {
+            guest.running = None;
+            if online && guest.flag("onboot") && !guest.is_template() {
+                guest.running = Some(Running { since: now, pid: self.next_pid, ..Running::default() });
+                self.next_pid += 1;
+            }
+        }
+        // What its daemons worked on has ended with them.
+        for task in self.tasks.iter_mut().filter(|t| t.node == name && !t.is_over() && !online) {
+            task.work = None;
+            task.holds = None;
+            task.ends = now;
+            task.exit = Some("unexpected status".into());
+        }
+        Ok(())
+    }
+}
+
 /// One node.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Node {
@@ -48,6 +83,24 @@ pub struct Node {
     pub cpus: u32,
     /// Bytes.
     pub memory: u64,
+    /// What this installation is without.
+    #[serde(default)]
+    pub lacks: BTreeSet<Lack>,
+    /// Whether it is down: other nodes see it as offline, and calls for it are not answered.
+    #[serde(default)]
+    pub offline: bool,
+}
+
+/// What an installation may be without. A usual one lacks nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lack {
+    /// Virtualisation by the processor.
+    Kvm,
+    /// QEMU with Proxmox's own changes: machines start, disks are copied, cloud-init's image is made.
+    PatchedQemu,
+    /// The firmware for UEFI.
+    Ovmf,
 }
 
 /// A bridge of a node.
@@ -88,6 +141,26 @@ pub struct Storage {
     pub more: Conf,
 }
 
+impl Storage {
+    /// Whether all nodes see the same content.
+    pub fn is_shared(&self) -> bool {
+        let by_kind = matches!(self.kind.as_str(), "nfs" | "cifs" | "pbs" | "rbd" | "cephfs" | "iscsi" | "glusterfs");
+        by_kind || self.more.get("shared").is_some_and(|s| s == "1")
+    }
+
+    /// Whether a node has this storage.
+    pub fn is_on(&self, node: &str) -> bool {
+        self.more.get("nodes").is_none_or(|list| list.split(',').any(|n| n == node))
+    }
+}
+
+impl Volume {
+    /// Whether a node sees this volume.
+    pub fn is_on(&self, node: &str) -> bool {
+        self.nodes.is_empty() || self.nodes.contains(node)
+    }
+}
+
 /// A volume of a storage.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Volume {
@@ -104,6 +177,9 @@ pub struct Volume {
     pub notes: Option<String>,
     #[serde(default)]
     pub protected: bool,
+    /// The nodes on which it lies, of a storage that is not shared; empty: all of them.
+    #[serde(default)]
+    pub nodes: BTreeSet<String>,
     /// Whether its file system has blocks of one KiB instead of four.
     #[serde(default)]
     pub small_blocks: bool,
@@ -190,6 +266,12 @@ pub struct Running {
     /// Unix milliseconds.
     pub since: u64,
     pub pid: u32,
+    /// Whether its processors stand still.
+    #[serde(default)]
+    pub paused: bool,
+    /// Whether the agent that its config speaks of does not answer.
+    #[serde(default)]
+    pub without_agent: bool,
 }
 
 /// What pvestatd said last: `cluster/resources` answers from this.

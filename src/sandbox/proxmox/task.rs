@@ -4,6 +4,7 @@ use super::{
     refusal::{Refusal, Result},
     state::{Conf, State},
     timing::LOCK_TIMEOUT,
+    vm_work::VmWork,
     world::World,
 };
 use serde::{Deserialize, Serialize};
@@ -94,28 +95,21 @@ pub enum Work {
         vmid: u32,
         name: String,
     },
-    CreateVm {
+    Vm {
         vmid: u32,
-        conf: Conf,
-        disks: Conf,
-        pool: Option<String>,
-        start: bool,
+        what: Box<VmWork>,
     },
-    ConfigureVm {
+    Migrate {
         vmid: u32,
-        set: Conf,
-        delete: Vec<String>,
-        revert: Vec<String>,
-        force: bool,
+        target: String,
+        /// Whether a running container is stopped here and started there.
+        restart: bool,
     },
-    StartVm {
+    /// What the cluster is asked to do with a guest that it runs.
+    HaRequest {
         vmid: u32,
-    },
-    StopVm {
-        vmid: u32,
-    },
-    RebootVm {
-        vmid: u32,
+        state: String,
+        said: String,
     },
     RemoveVolume {
         volid: String,

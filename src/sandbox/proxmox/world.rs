@@ -86,6 +86,7 @@ impl World {
                 self.remove_disk_of(vmid, guest.kind, key, value);
             }
         }
+        self.state.ha.retain(|sid, _| sid.split(':').nth(1) != Some(&vmid.to_string()));
         self.state.firewalls.remove(&vmid);
         self.state.access.acl.retain(|e| e.path != format!("/vms/{vmid}"));
         for pool in self.state.pools.values_mut() {

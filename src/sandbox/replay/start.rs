@@ -4,7 +4,7 @@ use super::{
     request::SECRET,
 };
 use crate::sandbox::proxmox::state::{
-    Access, Bridge, Conf, Entry, Group, Node, Pool, State, Storage, Token, User, Volume, Whom,
+    Access, Bridge, Conf, Entry, Group, Lack, Node, Pool, State, Storage, Token, User, Volume, Whom,
 };
 use crate::sandbox::proxmox::{Release, secret_sum};
 use anyhow::{Context, Result};
@@ -114,8 +114,23 @@ impl Start {
                 _ => {}
             }
         }
+        let kvm: Vec<&str> = self.reads().filter_map(|(path, data)| has_kvm(&path, data)).collect();
+        for (name, node) in &mut state.nodes {
+            if !kvm.contains(&name.as_str()) {
+                node.lacks = [Lack::Kvm, Lack::PatchedQemu, Lack::Ovmf].into();
+            }
+        }
         state.access.acl.sort();
         state
+    }
+}
+
+/// The node whose processor is shown to virtualise. Where none was read, the installation is taken for one like that of
+/// the documented recordings, on which no machine starts.
+fn has_kvm<'a>(path: &[&'a str], data: &Value) -> Option<&'a str> {
+    match path {
+        ["nodes", node, "status"] => data["cpuinfo"]["hvm"].as_str().filter(|h| *h == "1").map(|_| *node),
+        _ => None,
     }
 }
 

@@ -12,18 +12,14 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-pub use directory::{Configuration, Reader};
+pub use directory::{Configuration, read};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use runtime::Runtime;
 use serde_json::{Value, json};
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -33,7 +29,6 @@ use tokio::{
 /// A running Traefik.
 pub struct Traefik {
     directory: PathBuf,
-    reader: Mutex<Reader>,
     started: Timestamp,
     current: watch::Sender<Arc<(Configuration, Runtime)>>,
 }
@@ -53,14 +48,12 @@ impl Drop for Watching {
 impl Traefik {
     /// Starts on `directory`, which must exist; with a bad file in it, it starts empty.
     pub fn start(directory: PathBuf) -> Self {
-        let mut reader = Reader::default();
-        let first = reader.read(&directory).unwrap_or_else(|e| {
+        let first = directory::read(&directory).unwrap_or_else(|e| {
             tracing::error!("traefik: error while building configuration (for the first time): {e}");
             Configuration::default()
         });
         let runtime = Runtime::of(&first);
-        let current = watch::Sender::new(Arc::new((first, runtime)));
-        Self { directory, reader: Mutex::new(reader), started: Timestamp::now(), current }
+        Self { directory, started: Timestamp::now(), current: watch::Sender::new(Arc::new((first, runtime))) }
     }
 
     /// Follows the directory; the real interval is two seconds.
@@ -95,8 +88,7 @@ impl Traefik {
 
     /// Reads everything again; whether something else is in force now.
     fn reload(&self) -> bool {
-        // A reader that panicked knows nothing any more, and reads everything.
-        let next = match self.reader.lock().unwrap_or_else(PoisonError::into_inner).read(&self.directory) {
+        let next = match directory::read(&self.directory) {
             Ok(next) => next,
             Err(e) => {
                 tracing::error!("traefik: error occurred during watcher callback: {e}");

@@ -14,11 +14,20 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/cluster/options", options),
     on("PUT", "/cluster/options", set_options),
     on("GET", "/cluster/status", status),
-    on("GET", "/cluster/ha/resources", nothing),
-    on("GET", "/cluster/ha/rules", nothing),
     on("GET", "/cluster/backup", nothing),
     on("GET", "/cluster/sdn/zones", nothing),
     on("GET", "/cluster/replication", nothing),
+    on("GET", "/cluster/sdn/vnets", nothing),
+    on("GET", "/cluster/mapping/dir", nothing),
+    on("GET", "/cluster/mapping/pci", nothing),
+    on("GET", "/cluster/mapping/usb", nothing),
+    on("GET", "/cluster/metrics/server", nothing),
+    on("GET", "/cluster/backup-info/not-backed-up", nothing),
+    on("GET", "/cluster/bulk-action", |_| Ok(json!([{"name": "guest"}]).into())),
+    on("GET", "/cluster/config/nodes", members),
+    on("GET", "/cluster/config/join", join),
+    on("GET", "/cluster/notifications/targets", notifications),
+    on("GET", "/cluster/log", log),
 ];
 
 fn nothing(_: &mut Call<'_>) -> Result<Answer> {
@@ -35,9 +44,10 @@ fn resources(call: &mut Call<'_>) -> Result<Answer> {
     if matches!(wanted, "" | "node") {
         rows.extend(state.nodes.iter().map(|(name, node)| {
             let mut row = json!({
-                "id": format!("node/{name}"), "type": "node", "node": name, "status": "online", "level": "",
+                "id": format!("node/{name}"), "type": "node", "node": name, "level": "",
+                "status": if node.offline { "offline" } else { "online" },
             });
-            if state.may(&call.who, &format!("/nodes/{name}"), &["Sys.Audit"], false) {
+            if !node.offline && state.may(&call.who, &format!("/nodes/{name}"), &["Sys.Audit"], false) {
                 let more = json!({
                     "maxcpu": node.cpus, "maxmem": node.memory, "mem": node.memory / 16, "cpu": 0.05, "cgroup-mode": 2,
                     "uptime": call.world.now.saturating_sub(state.booted) / 1000,
@@ -49,8 +59,8 @@ fn resources(call: &mut Call<'_>) -> Result<Answer> {
         }));
     }
     if matches!(wanted, "" | "storage") {
-        for node in state.nodes.keys() {
-            for (name, storage) in &state.storages {
+        for (node, found) in &state.nodes {
+            for (name, storage) in state.storages.iter().filter(|(_, s)| s.is_on(node)) {
                 let any = ["Datastore.Audit", "Datastore.AllocateSpace"];
                 if !state.may(&call.who, &format!("/storage/{name}"), &any, true) {
                     continue;
@@ -58,7 +68,8 @@ fn resources(call: &mut Call<'_>) -> Result<Answer> {
                 let content: Vec<&str> = storage.content.iter().map(String::as_str).collect();
                 rows.push(json!({
                     "id": format!("storage/{node}/{name}"), "type": "storage", "node": node, "storage": name,
-                    "status": "available", "plugintype": storage.kind, "content": content.join(","), "shared": 0,
+                    "status": if found.offline { "unknown" } else { "available" }, "plugintype": storage.kind,
+                    "content": content.join(","), "shared": u8::from(storage.is_shared()),
                     "maxdisk": storage.total, "disk": used(storage),
                 }));
             }
@@ -107,7 +118,8 @@ fn guests(call: &Call<'_>) -> Vec<Value> {
 pub fn statistics(call: &Call<'_>, vmid: u32, guest: &Guest) -> Value {
     let kind = guest.kind.word();
     let mut row = json!({"id": format!("{kind}/{vmid}"), "vmid": vmid, "type": kind, "node": guest.node});
-    let more = match call.world.seen(vmid, guest) {
+    let away = call.world.state.nodes.get(&guest.node).is_some_and(|n| n.offline);
+    let more = match call.world.seen(vmid, guest).filter(|_| !away) {
         None => json!({"status": "unknown"}),
         Some(seen) => {
             let maxdisk = if seen.running { seen.disk / 20 * 19 } else { seen.disk };
@@ -231,13 +243,77 @@ fn set_options(call: &mut Call<'_>) -> Result<Answer> {
 }
 
 fn status(call: &mut Call<'_>) -> Result<Answer> {
-    let nodes = call.world.state.nodes.iter().enumerate().map(|(i, (name, node))| {
+    let state = &call.world.state;
+    let (local, several) = (state.local(), state.nodes.len() > 1);
+    let nodes = state.nodes.iter().enumerate().map(|(i, (name, node))| {
         json!({
-            "id": format!("node/{name}"), "type": "node", "name": name, "ip": node.address, "online": 1, "level": "",
-            "local": u8::from(i == 0), "nodeid": 0,
+            "id": format!("node/{name}"), "type": "node", "name": name, "ip": node.address, "level": "",
+            "online": u8::from(!node.offline), "local": u8::from(*name == local),
+            "nodeid": if several { i + 1 } else { 0 },
         })
     });
-    Ok(Value::Array(nodes.collect()).into())
+    let mut rows: Vec<Value> = nodes.collect();
+    if several {
+        let online = state.nodes.values().filter(|n| !n.offline).count();
+        rows.insert(
+            0,
+            json!({
+                "id": "cluster", "type": "cluster", "name": "sandbox", "version": rows.len(), "nodes": rows.len(),
+                "quorate": u8::from(online * 2 > rows.len()),
+            }),
+        );
+    }
+    Ok(Value::Array(rows).into())
+}
+
+/// What stands in corosync's config: nothing where there is one node.
+fn members(call: &mut Call<'_>) -> Result<Answer> {
+    let nodes = &call.world.state.nodes;
+    let rows = nodes.iter().enumerate().filter(|_| nodes.len() > 1).map(|(i, (name, node))| {
+        json!({
+            "node": name, "name": name, "nodeid": (i + 1).to_string(), "quorum_votes": "1", "ring0_addr": node.address,
+        })
+    });
+    Ok(Value::Array(rows.collect()).into())
+}
+
+fn join(call: &mut Call<'_>) -> Result<Answer> {
+    if call.world.state.nodes.len() > 1 {
+        return Err(Refusal::not_simulated("joining a cluster"));
+    }
+    let message = "node is not in a cluster, no join info available!".into();
+    Err(Refusal::Answer { status: 424, message, errors: Map::new(), newline: true })
+}
+
+fn notifications(_: &mut Call<'_>) -> Result<Answer> {
+    Ok(json!([{
+        "name": "mail-to-root", "type": "sendmail", "origin": "builtin",
+        "comment": "Send mails to root@pam's email address",
+    }])
+    .into())
+}
+
+/// The cluster's log holds the beginning and end of every task; without `Sys.Syslog` one sees one's own.
+fn log(call: &mut Call<'_>) -> Result<Answer> {
+    let max = call.arg("max").and_then(|m| m.parse::<usize>().ok()).unwrap_or(50);
+    let state = &call.world.state;
+    let everything = state.may(&call.who, "/", &["Sys.Syslog"], false);
+    let mut lines: Vec<(u64, String, &crate::sandbox::proxmox::task::Task)> = Vec::new();
+    for task in state.tasks.iter().filter(|t| everything || t.who == call.who.id()) {
+        lines.push((task.started, format!("starting task {}", task.upid), task));
+        if let Some(exit) = &task.exit {
+            lines.push((task.ends, format!("end task {} {exit}", task.upid), task));
+        }
+    }
+    lines.sort_by_key(|(at, ..)| *at);
+    let numbered = lines.iter().enumerate().rev().take(max);
+    let rows = numbered.map(|(i, (at, message, task))| {
+        json!({
+            "id": format!("{}:{}", i + 1, task.node), "uid": (i + 1).to_string(), "node": task.node, "pid": task.pid,
+            "pri": 6, "tag": "pvedaemon", "time": at / 1000, "user": task.who, "msg": message,
+        })
+    });
+    Ok(Value::Array(rows.collect()).into())
 }
 
 /// The digest of a config that is not there.

@@ -31,6 +31,9 @@ fn start(call: &mut Call<'_>) -> Result<Answer> {
     if runs(call) {
         return Err(Refusal::die(format!("CT {vmid} already running")));
     }
+    if super::ha::is_managed(call.world, vmid) {
+        return Ok(super::ha::request(call, Kind::Lxc, "started"));
+    }
     // Whether there is such a guest is found by the task.
     Ok(call.fork("vzstart", Work::Start { vmid }, true))
 }
@@ -47,6 +50,9 @@ fn halt(call: &mut Call<'_>, kind: &str, title: &str, work: fn(u32) -> Work) -> 
     let vmid = call.vmid();
     if !runs(call) {
         return Err(Refusal::die(format!("{title} {vmid} not running")));
+    }
+    if matches!(kind, "vzstop" | "vzshutdown") && super::ha::is_managed(call.world, vmid) {
+        return Ok(super::ha::request(call, Kind::Lxc, "stopped"));
     }
     Ok(call.fork(kind, work(vmid), true))
 }
@@ -104,7 +110,7 @@ pub fn perform_start(world: &mut World, vmid: u32, log: &mut Vec<String>) -> Res
     let (since, pid) = (world.now, world.state.next_pid);
     world.state.next_pid += 1;
     let guest = world.any(Kind::Lxc, vmid)?;
-    guest.running = Some(Running { since, pid });
+    guest.running = Some(Running { since, pid, ..Running::default() });
     guest.unplugged.clear();
     Ok(())
 }

@@ -118,7 +118,7 @@ fn current(call: &mut Call<'_>) -> Result<Answer> {
         call.world.lock(vmid)?;
     }
     let mut row = status_of(call.world, vmid, call.guest(Kind::Lxc)?);
-    row.insert("ha".into(), json!({"managed": 0}));
+    row.insert("ha".into(), super::ha::shown_of(call.world, vmid));
     Ok(Value::Object(row).into())
 }
 
@@ -237,7 +237,7 @@ pub fn addresses(guest: &Guest, net: &Properties) -> Vec<String> {
 }
 
 /// The link-local address that Linux makes of a MAC address.
-fn link_local(mac: &str) -> Option<Ipv6Addr> {
+pub fn link_local(mac: &str) -> Option<Ipv6Addr> {
     let bytes: Vec<u16> = mac.split(':').filter_map(|p| u16::from_str_radix(p, 16).ok()).collect();
     let [a, b, c, d, e, f] = bytes[..] else { return None };
     Some(Ipv6Addr::new(0xfe80, 0, 0, 0, ((a ^ 2) << 8) | b, (c << 8) | 0xff, 0xfe00 | d, (e << 8) | f))

@@ -5,6 +5,7 @@ pub mod access_ticket;
 pub mod access_users;
 pub mod cluster;
 pub mod download;
+pub mod ha;
 pub mod lxc_clone;
 pub mod lxc_config;
 pub mod lxc_create;
@@ -15,10 +16,23 @@ pub mod lxc_power;
 pub mod lxc_read;
 pub mod lxc_snapshot;
 pub mod lxc_volume;
+pub mod migrate;
 pub mod node;
 pub mod pools;
+pub mod qemu_agent;
+pub mod qemu_alloc;
+pub mod qemu_apply;
+pub mod qemu_clone;
+pub mod qemu_cloudinit;
+pub mod qemu_config;
+pub mod qemu_create;
+pub mod qemu_disk;
+pub mod qemu_drive;
+pub mod qemu_permission;
+pub mod qemu_power;
 pub mod qemu_read;
-pub mod qemu_write;
+pub mod qemu_snapshot;
+pub mod restore;
 pub mod storage;
 pub mod storage_content;
 pub mod storage_definition;
@@ -36,6 +50,7 @@ const FAMILIES: &[&[Endpoint]] = &[
     access_users::ENDPOINTS,
     cluster::ENDPOINTS,
     download::ENDPOINTS,
+    ha::ENDPOINTS,
     lxc_clone::ENDPOINTS,
     lxc_config::ENDPOINTS,
     lxc_create::ENDPOINTS,
@@ -44,10 +59,18 @@ const FAMILIES: &[&[Endpoint]] = &[
     lxc_read::ENDPOINTS,
     lxc_snapshot::ENDPOINTS,
     lxc_volume::ENDPOINTS,
+    migrate::ENDPOINTS,
     node::ENDPOINTS,
     pools::ENDPOINTS,
+    qemu_agent::ENDPOINTS,
+    qemu_clone::ENDPOINTS,
+    qemu_cloudinit::ENDPOINTS,
+    qemu_config::ENDPOINTS,
+    qemu_create::ENDPOINTS,
+    qemu_disk::ENDPOINTS,
+    qemu_power::ENDPOINTS,
     qemu_read::ENDPOINTS,
-    qemu_write::ENDPOINTS,
+    qemu_snapshot::ENDPOINTS,
     storage::ENDPOINTS,
     storage_content::ENDPOINTS,
     storage_definition::ENDPOINTS,

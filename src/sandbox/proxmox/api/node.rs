@@ -2,6 +2,7 @@
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
     refusal::Result,
+    state::Lack,
 };
 use serde_json::{Value, json};
 
@@ -17,11 +18,12 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
     let state = &call.world.state;
     let rows = state.nodes.iter().map(|(name, node)| {
         let mut row = json!({
-            "id": format!("node/{name}"), "type": "node", "node": name, "status": "online", "level": "",
+            "id": format!("node/{name}"), "type": "node", "node": name, "level": "",
+            "status": if node.offline { "offline" } else { "online" },
             "ssl_fingerprint": fingerprint(name),
         });
         let audit = state.may(&call.who, &format!("/nodes/{name}"), &["Sys.Audit"], false);
-        if let (true, Some(row)) = (audit, row.as_object_mut()) {
+        if let (true, Some(row)) = (audit && !node.offline, row.as_object_mut()) {
             row.insert("maxcpu".into(), json!(node.cpus));
             row.insert("maxmem".into(), json!(node.memory));
             row.insert("mem".into(), json!(node.memory / 16));
@@ -55,7 +57,10 @@ fn status(call: &mut Call<'_>) -> Result<Answer> {
         "memory": {"total": node.memory, "used": used, "free": node.memory - used, "available": node.memory - used},
         "swap": {"total": swap, "used": swap, "free": swap},
         "rootfs": {"total": 270553174016u64, "used": 26869193216u64, "free": 243683980800u64, "avail": 230000000000u64},
-        "cpuinfo": {"cpus": node.cpus, "cores": node.cpus, "sockets": 1},
+        "cpuinfo": {
+            "cpus": node.cpus, "cores": node.cpus, "sockets": 1,
+            "hvm": if node.lacks.contains(&Lack::Kvm) { "" } else { "1" },
+        },
         "ksm": {"shared": 0},
     })
     .into())

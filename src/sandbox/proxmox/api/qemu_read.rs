@@ -1,10 +1,11 @@
 //! Reading virtual machines.
 use super::lxc_read::{merged, pending, shown, snapshot_config};
+use super::qemu_agent::has_agent;
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
     config_file,
-    refusal::{Refusal, Result},
-    state::{Conf, Guest, Kind},
+    refusal::Result,
+    state::{Guest, Kind},
     world::World,
 };
 use serde_json::{Map, Value, json};
@@ -16,10 +17,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/nodes/{node}/qemu/{vmid}/config", config),
     on("GET", "/nodes/{node}/qemu/{vmid}/pending", |c| pending(c, Kind::Qemu)),
     on("GET", "/nodes/{node}/qemu/{vmid}/status/current", current),
-    on("GET", "/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces", agent),
-    on("GET", "/nodes/{node}/qemu/{vmid}/agent/get-osinfo", agent),
-    on("GET", "/nodes/{node}/qemu/{vmid}/agent/info", agent),
-    on("POST", "/nodes/{node}/qemu/{vmid}/agent/ping", agent),
 ];
 
 const STATUS: &[&str] = &["current", "start", "stop", "reset", "shutdown", "suspend", "reboot"];
@@ -98,15 +95,16 @@ fn status_of(world: &World, vmid: u32, guest: &Guest) -> Map<String, Value> {
     row
 }
 
-fn has_agent(conf: &Conf) -> bool {
-    conf.get("agent").is_some_and(|a| a.split(',').any(|p| matches!(p, "1" | "enabled=1")))
-}
-
 fn current(call: &mut Call<'_>) -> Result<Answer> {
     let guest = call.guest(Kind::Qemu)?;
     let mut row = status_of(call.world, call.vmid(), guest);
-    row.insert("ha".into(), json!({"managed": 0}));
-    row.insert("qmpstatus".into(), json!(if guest.running.is_some() { "running" } else { "stopped" }));
+    row.insert("ha".into(), super::ha::shown_of(call.world, call.vmid()));
+    let state = match &guest.running {
+        Some(running) if running.paused => "paused",
+        Some(_) => "running",
+        None => "stopped",
+    };
+    row.insert("qmpstatus".into(), json!(state));
     if has_agent(&guest.conf) {
         row.insert("agent".into(), json!(1));
     }
@@ -126,17 +124,4 @@ fn config(call: &mut Call<'_>) -> Result<Answer> {
         conf.iter().map(|(k, v)| (k.clone(), shown(call.world, Kind::Qemu, k, v))).collect();
     data.insert("digest".into(), json!(config_file::digest(guest)));
     Ok(Value::Object(data).into())
-}
-
-/// No simulated machine has an agent that answers.
-fn agent(call: &mut Call<'_>) -> Result<Answer> {
-    let vmid = call.vmid();
-    let guest = call.guest(Kind::Qemu)?;
-    if !has_agent(&guest.conf) {
-        return Err(Refusal::die("No QEMU guest agent configured"));
-    }
-    if guest.running.is_none() {
-        return Err(Refusal::die(format!("VM {vmid} is not running")));
-    }
-    Err(Refusal::die("QEMU guest agent is not running"))
 }

@@ -53,6 +53,12 @@ pub fn name_of(world: &World, volid: &str) -> Result<Name> {
         };
     }
     let bad = || Refusal::die(format!("unable to parse directory volume name '{name}'"));
+    // A linked clone is named after its base: `101/base-101-disk-0.qcow2/102/vm-102-disk-0.qcow2`.
+    let parts: Vec<&str> = name.split('/').collect();
+    let name = match parts[..] {
+        [_, base, own, file] if base.starts_with("base-") => format!("{own}/{file}"),
+        _ => name.to_string(),
+    };
     let (folder, file) = name.split_once('/').ok_or_else(bad)?;
     let plain = !file.is_empty() && !file.contains('/') && !file.starts_with('.');
     let ends = |with: &[&str]| plain && with.iter().any(|e| file.ends_with(e));
@@ -132,9 +138,14 @@ pub fn free_name(world: &World, storage: &str, vmid: u32, format: &str) -> Resul
         ["vm", "subvol", "base", "basevol"].iter().any(|stem| {
             let stem = if in_folder { format!("{storage}:{vmid}/{stem}") } else { format!("{storage}:{stem}") };
             let full = format!("{stem}-{vmid}-disk-{number}");
-            volumes
-                .keys()
-                .any(|v| v.strip_prefix(&full).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())))
+            let own = full.rsplit(['/', ':']).next().unwrap_or_default();
+            volumes.iter().any(|(v, volume)| {
+                // A linked clone is named after its base first.
+                let linked = volume.vmid == Some(vmid) && v.rsplit('/').next().is_some_and(|f| f.starts_with(own));
+                let rest =
+                    v.strip_prefix(&full).or_else(|| linked.then(|| &v.rsplit('/').next().unwrap_or(v)[own.len()..]));
+                rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+            })
         })
     };
     let number = (0..1000).find(|n| !taken(*n)).unwrap_or(0);
@@ -148,6 +159,10 @@ pub fn free_name(world: &World, storage: &str, vmid: u32, format: &str) -> Resul
 /// Where a volume of a directory is on the node.
 pub fn path(world: &World, volid: &str) -> String {
     let (storage, name) = volid.split_once(':').unwrap_or(("", volid));
+    // A linked clone lies in the folder of its own guest.
+    let parts: Vec<&str> = name.split('/').collect();
+    let own = if let [_, _, own, file] = parts[..] { format!("{own}/{file}") } else { name.to_string() };
+    let name = own.as_str();
     let root = world.state.storages.get(storage).and_then(|s| s.path.clone()).unwrap_or_else(|| "/dev/pve".into());
     match name.split_once('/') {
         Some(("vztmpl", file)) => format!("{root}/template/cache/{file}"),
@@ -169,6 +184,28 @@ pub fn remove(world: &mut World, volid: &str) -> Result<()> {
     }
     world.touched = true;
     Ok(())
+}
+
+/// Whether all nodes see the same content of a volume's storage.
+pub fn is_shared(world: &World, volid: &str) -> bool {
+    let name = volid.split(':').next().unwrap_or_default();
+    world.state.storages.get(name).is_some_and(Storage::is_shared)
+}
+
+/// Gives a volume another size, in bytes.
+pub fn set_size(world: &mut World, volid: &str, size: u64) {
+    let name = volid.split(':').next().unwrap_or_default();
+    if let Some(volume) = world.state.storages.get_mut(name).and_then(|s| s.volumes.get_mut(volid)) {
+        volume.size = size;
+    }
+}
+
+/// Puts a local volume on another node.
+pub fn move_to(world: &mut World, volid: &str, node: &str) {
+    let name = volid.split(':').next().unwrap_or_default();
+    if let Some(volume) = world.state.storages.get_mut(name).and_then(|s| s.volumes.get_mut(volid)) {
+        volume.nodes = [node.to_string()].into();
+    }
 }
 
 fn visible(call: &Call<'_>, name: &str) -> bool {
@@ -224,7 +261,7 @@ fn figures(storage: &Storage) -> Map<String, Value> {
     let (total, used) = if on == 1 { (storage.total, used) } else { (0, 0) };
     let row = json!({
         "type": storage.kind, "content": content.join(","), "active": on, "enabled": on,
-        "shared": u8::from(matches!(storage.kind.as_str(), "nfs" | "cifs" | "pbs" | "rbd" | "cephfs")),
+        "shared": u8::from(storage.is_shared()),
         "total": total, "used": used, "avail": total.saturating_sub(used),
     });
     row.as_object().cloned().unwrap_or_default()
@@ -233,8 +270,10 @@ fn figures(storage: &Storage) -> Map<String, Value> {
 fn list(call: &mut Call<'_>) -> Result<Answer> {
     let wanted = split_list(call.arg("content").unwrap_or_default());
     let only = call.arg("storage").map(str::to_string);
+    let node = call.node();
     let rows = call.world.state.storages.iter().filter(|(name, storage)| {
         visible(call, name)
+            && storage.is_on(&node)
             && only.as_ref().is_none_or(|o| o == *name)
             && wanted.iter().all(|w| storage.content.contains(w))
     });
@@ -255,15 +294,26 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
 
 fn status(call: &mut Call<'_>) -> Result<Answer> {
     let name = call.arg("storage").unwrap_or_default().to_string();
-    Ok(Value::Object(figures(of(call.world, &name)?)).into())
+    Ok(Value::Object(figures(on_node(call, &name)?)).into())
+}
+
+/// A storage that is there on the node of the call.
+fn on_node<'a>(call: &'a Call<'_>, name: &str) -> Result<&'a Storage> {
+    let (found, node) = (of(call.world, name)?, call.node());
+    match found.is_on(&node) {
+        true => Ok(found),
+        false => Err(Refusal::die(format!("storage '{name}' is not available on node '{node}'"))),
+    }
 }
 
 fn content(call: &mut Call<'_>) -> Result<Answer> {
     let name = call.arg("storage").unwrap_or_default().to_string();
     let (content, vmid) = (call.arg("content"), call.arg("vmid").and_then(|v| v.parse::<u32>().ok()));
-    let storage = of(call.world, &name)?;
+    let storage = on_node(call, &name)?;
+    let node = call.node();
     let rows = storage.volumes.iter().filter(|(volid, volume)| {
-        content.is_none_or(|c| volume.content == c)
+        volume.is_on(&node)
+            && content.is_none_or(|c| volume.content == c)
             && vmid.is_none_or(|v| volume.vmid == Some(v))
             && may_list(call, volid, volume)
     });

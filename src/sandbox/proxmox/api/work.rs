@@ -1,9 +1,13 @@
 //! What tasks do when they end: one line per kind of work.
-use super::{lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, qemu_write, storage};
+use super::{
+    ha, lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, migrate, qemu_clone, qemu_config,
+    qemu_create, qemu_disk, qemu_power, qemu_snapshot, storage,
+};
 use crate::sandbox::proxmox::{
     refusal::{Refusal, Result},
-    state::{Conf, Volume},
+    state::Volume,
     task::Work,
+    vm_work::VmWork,
     world::World,
 };
 
@@ -55,27 +59,45 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
         Work::Snapshot { vmid, name, description } => lxc_snapshot::perform_create(world, vmid, &name, description),
         Work::Rollback { vmid, name, start } => lxc_snapshot::perform_rollback(world, vmid, &name, start),
         Work::DeleteSnapshot { vmid, name } => lxc_snapshot::perform_delete(world, vmid, &name),
-        Work::CreateVm { vmid, conf, disks, pool, start } => {
-            qemu_write::perform_create(world, vmid, conf, disks, pool, start, log)
-        }
-        Work::ConfigureVm { vmid, set, delete, revert, force } => {
-            log.push(said(vmid, &set, &delete));
-            qemu_write::perform_change(world, vmid, set, delete, revert, force, log)
-        }
-        Work::StartVm { vmid } => qemu_write::perform_start(world, vmid),
-        Work::StopVm { vmid } => qemu_write::perform_stop(world, vmid),
-        Work::RebootVm { vmid } => {
-            qemu_write::perform_stop(world, vmid)?;
-            qemu_write::perform_start(world, vmid)
+        Work::Vm { vmid, what } => machine(world, vmid, *what, log),
+        Work::Migrate { vmid, target, restart } => migrate::perform(world, vmid, &target, restart, log),
+        Work::HaRequest { vmid, state, said } => {
+            log.push(said);
+            ha::perform_request(world, vmid, &state);
+            Ok(())
         }
     }
 }
 
-/// What `qmconfig` logs of its parameters.
-fn said(vmid: u32, set: &Conf, delete: &[String]) -> String {
-    let mut parts: Vec<String> = set.iter().map(|(k, v)| format!("-{k} {v}")).collect();
-    if !delete.is_empty() {
-        parts.push(format!("-delete {}", delete.join(",")));
+/// The tasks about virtual machines.
+fn machine(world: &mut World, vmid: u32, what: VmWork, log: &mut Vec<String>) -> Result<()> {
+    match what {
+        VmWork::Create(create) => qemu_create::perform(world, vmid, create, log),
+        VmWork::Configure(change) => qemu_config::perform(world, vmid, change, log),
+        VmWork::Start => qemu_power::perform_start(world, vmid, log),
+        VmWork::Stop => qemu_power::perform_stop(world, vmid),
+        VmWork::Reboot => {
+            qemu_power::perform_stop(world, vmid)?;
+            qemu_power::perform_start(world, vmid, log)
+        }
+        VmWork::Reset => Ok(()),
+        VmWork::Suspend { to_disk } => qemu_power::perform_suspend(world, vmid, to_disk),
+        VmWork::Resume => qemu_power::perform_resume(world, vmid, log),
+        VmWork::Resize { disk, size, digest } => {
+            qemu_disk::perform_resize(world, vmid, &disk, &size, digest.as_deref(), log)
+        }
+        VmWork::Move { disk, storage, format, delete } => {
+            qemu_disk::perform_move(world, vmid, &disk, &storage, format.as_deref(), delete, log)
+        }
+        VmWork::Reassign { disk, target, target_disk } => {
+            qemu_disk::perform_reassign(world, vmid, &disk, target, &target_disk, log)
+        }
+        VmWork::Clone(copy) => qemu_clone::perform(world, vmid, copy, log),
+        VmWork::Template { disk } => qemu_clone::perform_template(world, vmid, disk.as_deref()),
+        VmWork::Snapshot { name, description, memory } => {
+            qemu_snapshot::perform_create(world, vmid, &name, description, memory, log)
+        }
+        VmWork::Rollback { name, start } => qemu_snapshot::perform_rollback(world, vmid, &name, start, log),
+        VmWork::DeleteSnapshot { name } => qemu_snapshot::perform_delete(world, vmid, &name),
     }
-    format!("update VM {vmid}: {}", parts.join(" "))
 }

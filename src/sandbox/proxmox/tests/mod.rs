@@ -2,4 +2,6 @@
 mod access;
 mod behaviour;
 mod client;
+mod cluster;
+mod machines;
 mod templates;
