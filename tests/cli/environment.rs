@@ -208,6 +208,9 @@ impl Environment {
             "rootfs": if node == "pve" { "local-lvm:8" } else { "local-zfs:8" }, "features": "nesting=1",
             "net0": format!("name=eth0,bridge={bridge},ip={address}"), "tags": "bridge",
         });
+        let template = json!({ "storage": "local", "template": "debian-13-standard_13.1-2_amd64.tar.zst" });
+        let task = self.call("proxmox", "POST", &format!("/api2/json/nodes/{node}/aplinfo"), Some(template));
+        self.finished(node, task["data"].as_str().unwrap());
         let task = self.call("proxmox", "POST", &format!("/api2/json/nodes/{node}/lxc"), Some(body));
         self.finished(node, task["data"].as_str().unwrap());
     }
