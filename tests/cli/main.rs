@@ -1,4 +1,5 @@
 //! The command line as a person or a script uses it: the real program, its output, its exit codes, what it leaves behind.
+mod acceptance;
 mod check;
 mod environment;
 mod examples;
