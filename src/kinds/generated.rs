@@ -4,6 +4,7 @@ use super::{
     reference::reference_of,
     schema::{schema_of, schema_of_all},
 };
+use crate::{providers::proxmox::GuestType, resources::guest::option};
 use serde_json::Value;
 
 /// The schemas as files: one for each kind, and `trueup.schema.json` for all. Names without directory.
@@ -19,9 +20,11 @@ pub fn schema_file(kind: &Kind) -> String {
     format!("{}.schema.json", dashed(kind.name))
 }
 
-/// The pages of the reference, one for each kind. Names without directory.
+/// The pages of the reference: one for each kind, and the options of each type of guest. Names without directory.
 pub fn reference_files() -> Vec<(String, String)> {
-    KINDS.iter().map(|kind| (format!("{}.md", dashed(kind.name)), reference_of(kind))).collect()
+    let kinds = KINDS.iter().map(|kind| (format!("{}.md", dashed(kind.name)), reference_of(kind)));
+    let options = [("lxc-options.md", GuestType::Lxc), ("qemu-options.md", GuestType::Qemu)];
+    kinds.chain(options.map(|(name, kind)| (name.to_owned(), option::table(kind)))).collect()
 }
 
 fn text(schema: &Value) -> String {

@@ -77,13 +77,41 @@ pub struct Field {
     /// What is desired; `None`: to be unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// When the change takes effect, where that is known of every single field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+}
+
+/// When the change of a field takes effect, and what it costs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// At once, in what runs.
+    InPlace,
+    /// It waits for the next start.
+    AtRestart,
+    /// At once, and there is no way back.
+    GrowOnly,
+    /// By destroying the object and making it anew.
+    Replace,
+}
+
+impl Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InPlace => "in place",
+            Self::AtRestart => "after a restart",
+            Self::GrowOnly => "cannot shrink again",
+            Self::Replace => "made anew",
+        })
+    }
 }
 
 impl Field {
     /// The field, if the two sides differ.
     pub fn differs(name: &str, from: Option<impl Display>, to: Option<impl Display>) -> Option<Self> {
         let (from, to) = (from.map(|v| v.to_string()), to.map(|v| v.to_string()));
-        (from != to).then(|| Self { name: name.into(), from, to })
+        (from != to).then(|| Self { name: name.into(), from, to, effect: None })
     }
 }
 

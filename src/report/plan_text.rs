@@ -1,7 +1,7 @@
 //! A plan as a person likes to read it: what is destroyed first, what is unchanged not at all, one line of totals.
 use super::words::{ADD, BAD, CHANGE, DIM, HEAD, LOSE, TAKE, Why};
 use crate::{
-    model::{Disruption, Later, Note, ObjectId, Plan, Step, StepId, Verb},
+    model::{Disruption, Effect, Later, Note, ObjectId, Plan, Step, StepId, Verb},
     plan::Refusal,
     resources::Change,
 };
@@ -104,11 +104,15 @@ fn write_step(out: &mut String, step: &Step<Change>, view: &View<'_>) -> std::fm
         let name = &field.name;
         match (&field.from, &field.to) {
             (Some(from), Some(to)) => {
-                writeln!(out, "      {name:width$}  {from} {CHANGE}->{CHANGE:#} {to}")?;
+                write!(out, "      {name:width$}  {from} {CHANGE}->{CHANGE:#} {to}")?;
             }
-            (None, Some(to)) => writeln!(out, "      {name:width$}  {ADD}{to}{ADD:#}")?,
-            (Some(from), None) => writeln!(out, "      {name:width$}  {from} {CHANGE}->{CHANGE:#} {DIM}unset{DIM:#}")?,
-            (None, None) => {}
+            (None, Some(to)) => write!(out, "      {name:width$}  {ADD}{to}{ADD:#}")?,
+            (Some(from), None) => write!(out, "      {name:width$}  {from} {CHANGE}->{CHANGE:#} {DIM}unset{DIM:#}")?,
+            (None, None) => continue,
+        }
+        match field.effect {
+            None | Some(Effect::InPlace) => writeln!(out)?,
+            Some(effect) => writeln!(out, " {DIM}({effect}){DIM:#}")?,
         }
     }
     if let Some(why) = &step.blocked {

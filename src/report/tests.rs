@@ -44,8 +44,8 @@ fn a_plan_reads_from_the_worst_to_the_totals() {
     gone.loses = vec![Loss { what: "guest".into(), name: "old".into(), uid: gone.mark.uid.clone() }];
     let mut changed = step(object("guest", "101"), Verb::Update, "Container/web", "set memory");
     changed.fields = vec![
-        Field { name: "memory".into(), from: Some("1GiB".into()), to: Some("2GiB".into()) },
-        Field { name: "cores".into(), from: None, to: Some("2".into()) },
+        Field { name: "memory".into(), from: Some("1GiB".into()), to: Some("2GiB".into()), effect: None },
+        Field { name: "cores".into(), from: None, to: Some("2".into()), effect: None },
     ];
     let mut blocked = step(object("forwards", "db"), Verb::Create, "PortAllocation/db", "20010-20019 to 10.0.1.6");
     blocked.blocked = Some("guest/102 is not there".into());

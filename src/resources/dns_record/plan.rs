@@ -76,7 +76,12 @@ fn set(key: &Key, desired: &Desired, live: &Live, mark: bool) -> Option<Draft<Ch
     let deletes = deletes.into_iter().cloned().collect();
     let change = Change::Set { deletes, patches, posts, uses: desired.uses.clone(), mark };
     let mut fields = fields(key, desired, Some(live));
-    fields.extend(mark.then(|| Field { name: "mark".into(), from: None, to: Some("written anew".into()) }));
+    fields.extend(mark.then(|| Field {
+        name: "mark".into(),
+        from: None,
+        to: Some("written anew".into()),
+        effect: None,
+    }));
     let moves = fields.iter().any(|field| matches!(field.name.as_str(), "type" | "content"));
     let draft = Draft::new(Verb::Update, change).fields(fields);
     Some(if moves { draft.disrupts(Disruption::Interruption) } else { draft })
@@ -99,7 +104,7 @@ fn fields(key: &Key, desired: &Desired, live: Option<&Live>) -> Vec<Field> {
         Field::differs("content", from, Some(contents.join(", "))),
         Field::differs("ttl", side(|row| row.ttl.to_string()), Some(desired.ttl)),
         Field::differs("proxied", side(|row| row.proxied.to_string()), Some(desired.proxied)),
-        desired.warning.clone().map(|text| Field { name: "warning".into(), from: None, to: Some(text) }),
+        desired.warning.clone().map(|text| Field { name: "warning".into(), from: None, to: Some(text), effect: None }),
     ]
     .into_iter()
     .flatten()

@@ -28,7 +28,7 @@ fn update(desired: &Desired, live: &Live, stale_mark: bool) -> Vec<Draft<Change>
     fields.extend(Field::differs("guest", live.guest, Some(desired.guest)));
     fields.extend(Field::differs("blockSize", Some(live.size), Some(desired.size)));
     let mut say = |name: &str, from: String, to: &str| {
-        fields.push(Field { name: name.into(), from: Some(from), to: Some(to.into()) });
+        fields.push(Field { name: name.into(), from: Some(from), to: Some(to.into()), effect: None });
     };
     if !live.uncounted.is_disjoint(&desired.targets()) {
         say("counters", "not of this guest".into(), "of this guest");
@@ -50,7 +50,7 @@ fn update(desired: &Desired, live: &Live, stale_mark: bool) -> Vec<Draft<Change>
 fn described(forwards: &[Forward]) -> Vec<Field> {
     let ports: BTreeSet<u16> = forwards.iter().map(|f| f.public.port).collect();
     let targets: BTreeSet<IpAddr> = forwards.iter().map(|f| f.to.address).collect();
-    let field = |name: &str, text: String| Field { name: name.into(), from: None, to: Some(text) };
+    let field = |name: &str, text: String| Field { name: name.into(), from: None, to: Some(text), effect: None };
     let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
     vec![field("ports", runs(&ports)), field("to", targets.join(", "))]
 }

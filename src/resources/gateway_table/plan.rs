@@ -14,14 +14,19 @@ pub fn diff(sides: Sides<'_, Rules, Live>) -> Vec<Draft<Change>> {
         }
         Sides::OnlyLive(_) => vec![Draft::new(Verb::Delete, Change::Remove).disrupts(Disruption::Interruption)],
         Sides::Adopt { desired, .. } => {
-            let field = Field { name: "table".into(), from: Some("of others".into()), to: Some("made anew".into()) };
+            let field = Field {
+                name: "table".into(),
+                from: Some("of others".into()),
+                to: Some("made anew".into()),
+                effect: None,
+            };
             let draft = Draft::new(Verb::Adopt, establish(desired)).disrupts(Disruption::Interruption);
             vec![draft.fields([field]).fields(fields(None, desired))]
         }
         Sides::Both { desired, live, stale_mark } => {
             let mut all = fields(live.made_from.as_ref(), desired);
             let mut say = |name: &str, from: String, to: &str| {
-                all.push(Field { name: name.into(), from: Some(from), to: Some(to.into()) });
+                all.push(Field { name: name.into(), from: Some(from), to: Some(to.into()), effect: None });
             };
             if !live.intact {
                 say("rules", "not as they were made".into(), "as the manifest says");

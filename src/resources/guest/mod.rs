@@ -7,6 +7,7 @@ mod apply;
 pub mod container;
 mod desired;
 mod observe;
+pub mod option;
 mod plan;
 mod settings;
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! What has to be done to a guest. Pure.
-use super::{Body, Change, Desired, Live, Restarts, container, settings};
+use super::{Body, Change, Desired, Live, Restarts, container, option, settings};
 use crate::model::{Disruption, Draft, Field, Sides, Verb};
-
-/// Settings that a running container takes on only when it starts (pve-container of Proxmox VE 9.2).
-const AT_START: [&str; 6] = ["nameserver", "searchdomain", "features", "timezone", "console", "ostype"];
 
 pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
     match sides {
@@ -19,8 +16,12 @@ pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
 }
 
 fn create(desired: &Desired) -> Vec<Draft<Change>> {
-    let size =
-        |name: &str, size: crate::model::Size| Field { name: name.into(), from: None, to: Some(size.to_string()) };
+    let size = |name: &str, size: crate::model::Size| Field {
+        name: name.into(),
+        from: None,
+        to: Some(size.to_string()),
+        effect: None,
+    };
     let (fields, ssh_keys) = match &desired.body {
         Body::Container(container) => {
             let mut fields = vec![size("memory", container.memory), size("rootfs.size", container.rootfs.size)];
@@ -28,6 +29,7 @@ fn create(desired: &Desired) -> Vec<Draft<Change>> {
                 name: format!("networks.{}.address", i.name),
                 from: None,
                 to: i.ip.clone().or(i.ip6.clone()),
+                effect: None,
             }));
             (fields, container.ssh_keys.clone())
         }
@@ -61,16 +63,16 @@ fn leases(desired: &Desired) -> bool {
 fn update(desired: &Desired, live: &Live, stale_mark: bool, marked: bool) -> Vec<Draft<Change>> {
     let mut drafts = vec![];
     let found = settings::differences(desired, live, marked);
+    let written = found.written();
     for (disk, bytes, field) in found.grow {
         drafts.push(Draft::new(Verb::Update, Change::Grow { disk, bytes }).fields([field]));
     }
-    let written: Vec<String> = found.set.keys().chain(&found.delete).cloned().collect();
     if !written.is_empty() || stale_mark {
         let mut draft =
             Draft::new(Verb::Update, Change::Set { set: found.set, delete: found.delete, mark: stale_mark });
         draft = draft.fields(found.fields);
         if stale_mark {
-            draft.fields.push(Field { name: "mark".into(), from: None, to: Some("written anew".into()) });
+            draft.fields.push(Field { name: "mark".into(), from: None, to: Some("written anew".into()), effect: None });
         }
         if found.network {
             draft = draft.disrupts(Disruption::Interruption).unsettles();
@@ -83,7 +85,7 @@ fn update(desired: &Desired, live: &Live, stale_mark: bool, marked: bool) -> Vec
         (false, true) => drafts.push(start(desired)),
         (true, false) => drafts.push(Draft::new(Verb::Update, Change::Stop).disrupts(Disruption::Interruption)),
         (true, true) if !waits.is_empty() && desired.restarts == Restarts::WhenNeeded => {
-            let field = Field { name: "pending".into(), from: None, to: Some(waits.join(", ")) };
+            let field = Field { name: "pending".into(), from: None, to: Some(waits.join(", ")), effect: None };
             let draft = Draft::new(Verb::Restart, Change::Restart).disrupts(Disruption::Restart).fields([field]);
             drafts.push(if leases(desired) { draft.unsettles() } else { draft });
         }
@@ -97,7 +99,7 @@ fn waits_for_start(live: &Live, written: &[String]) -> Vec<String> {
     if !live.running {
         return vec![];
     }
-    let soon = written.iter().filter(|key| AT_START.contains(&key.as_str()));
+    let soon = written.iter().filter(|key| option::waits(live, key));
     // What is written anew replaces what is pending.
     let now = live.config.pending.iter().filter(|key| !written.contains(key));
     let mut all: Vec<String> = soon.chain(now).cloned().collect();
@@ -116,7 +118,7 @@ pub fn remark(desired: &Desired, live: &Live) -> Option<String> {
     }
     if desired.running && desired.restarts == Restarts::Never {
         let found = settings::differences(desired, live, false);
-        let written: Vec<String> = found.set.keys().chain(&found.delete).cloned().collect();
+        let written = found.written();
         let waits = waits_for_start(live, &written);
         if !waits.is_empty() {
             said.push(format!("needs a restart for {}", waits.join(", ")));

@@ -1,8 +1,8 @@
 //! Desired settings in the words of Proxmox, and where they differ from what is there: what both types of guest have.
 //! Spelling makes no difference here: values are compared as numbers, sets and maps.
-use super::{Body, Desired, Live, Startup, container};
+use super::{Body, Desired, Live, Startup, container, option};
 use crate::{
-    model::{Field, Size},
+    model::{Effect, Field, Size},
     providers::proxmox::{
         notes::{TAG, UNITS_TAG},
         property::Properties,
@@ -25,6 +25,19 @@ pub struct Differences {
 }
 
 impl Differences {
+    /// Tells of a difference in the option `key`.
+    pub fn show(&mut self, live: &Live, name: &str, key: &str, from: Option<String>, to: Option<String>) {
+        self.fields.push(Field { name: name.into(), from, to, effect: Some(option::effect(live, key)) });
+    }
+    /// A volume that is too small.
+    pub fn grows(&mut self, key: &str, name: String, from: String, to: String, bytes: u64) {
+        let field = Field { name, from: Some(from), to: Some(to), effect: Some(Effect::GrowOnly) };
+        self.grow.push((key.to_owned(), bytes, field));
+    }
+    /// The options that it writes.
+    pub fn written(&self) -> Vec<String> {
+        self.set.keys().chain(&self.delete).cloned().collect()
+    }
     /// One setting of the configuration. `wanted`: `None` is not spoken of, an empty text is to be unset.
     pub fn scalar(&mut self, live: &Live, name: &str, key: &str, wanted: Option<String>, same: fn(&str, &str) -> bool) {
         let Some(wanted) = wanted else { return };
@@ -33,7 +46,7 @@ impl Differences {
             return;
         }
         let shown = |v: &str| Some(v.to_owned()).filter(|v| !v.is_empty());
-        self.fields.push(Field { name: name.into(), from: is.map(str::to_owned), to: shown(&wanted) });
+        self.show(live, name, key, is.map(str::to_owned), shown(&wanted));
         if wanted.is_empty() {
             self.delete.push(key.into());
         } else {
@@ -70,7 +83,7 @@ pub fn differences(desired: &Desired, live: &Live, marked: bool) -> Differences 
     {
         let is = live.config.get(key).is_some_and(is_true);
         if let Some(wanted) = wanted.filter(|w| *w != is) {
-            out.fields.extend(Field::differs(name, Some(is), Some(wanted)));
+            out.show(live, name, key, Some(is.to_string()), Some(wanted.to_string()));
             out.set.insert(key.into(), flag(wanted));
         }
     }
@@ -93,7 +106,7 @@ fn tags_of(desired: &Desired, live: &Live, marked: bool, out: &mut Differences) 
     wanted.extend(tags::parse(&tags::print(&desired.tags)));
     wanted.extend(own(desired));
     if is != wanted {
-        out.fields.push(Field { name: "tags".into(), from: shown(&is), to: shown(&wanted) });
+        out.show(live, "tags", "tags", shown(&is), shown(&wanted));
         out.set.insert("tags".into(), tags::print(&wanted));
     }
 }

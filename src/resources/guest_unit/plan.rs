@@ -38,13 +38,23 @@ fn install(verb: Verb, desired: &Desired, live: &Live, all: bool) -> Draft<Chang
             Secret::Reference => "as referred to".into(),
             Secret::TunnelToken { tunnel } => format!("token of tunnel {tunnel}"),
         });
-        fields.push(Field { name: secret.name.clone(), from: None, to });
+        fields.push(Field { name: secret.name.clone(), from: None, to, effect: None });
     }
     let new = verb == Verb::Create;
     if !new && !live.active.contains(&desired.active) {
-        fields.push(Field { name: desired.active.clone(), from: Some("inactive".into()), to: Some("active".into()) });
+        fields.push(Field {
+            name: desired.active.clone(),
+            from: Some("inactive".into()),
+            to: Some("active".into()),
+            effect: None,
+        });
     } else if !new && !live.enabled.contains(&desired.active) {
-        fields.push(Field { name: desired.active.clone(), from: Some("disabled".into()), to: Some("enabled".into()) });
+        fields.push(Field {
+            name: desired.active.clone(),
+            from: Some("disabled".into()),
+            to: Some("enabled".into()),
+            effect: None,
+        });
     }
     // A service that only a timer starts takes its change on by itself, with its next run.
     let timer = desired.active.ends_with(".timer");

@@ -23,8 +23,12 @@ pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
         }
         // Names in the directory are ours by their uid; what stands under one is a file of ours that lost its mark.
         Sides::Adopt { desired, .. } => {
-            let field =
-                Field { name: "file".into(), from: Some("without our mark".into()), to: Some("replaced".into()) };
+            let field = Field {
+                name: "file".into(),
+                from: Some("without our mark".into()),
+                to: Some("replaced".into()),
+                effect: None,
+            };
             let draft = Draft::new(Verb::Adopt, Change::Put(desired.clone())).disrupts(Disruption::Interruption);
             vec![draft.fields([field]).fields(fields(None, desired))]
         }
@@ -33,11 +37,11 @@ pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
             let moves = live.target != Some(desired.target) || !live.hosts.is_subset(&desired.hosts);
             if all.is_empty() && !live.intact {
                 let (from, to) = (Some("changed by hand".into()), Some("as we write it".into()));
-                all.push(Field { name: "file".into(), from, to });
+                all.push(Field { name: "file".into(), from, to, effect: None });
             }
             if stale_mark {
                 let (from, to) = (Some("of before".into()), Some("written anew".into()));
-                all.push(Field { name: "mark".into(), from, to });
+                all.push(Field { name: "mark".into(), from, to, effect: None });
             }
             if all.is_empty() {
                 return vec![];

@@ -58,12 +58,14 @@ pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
                 .needs_consent("deleting a tunnel cuts off everything that is reached through it"),
         ],
         Sides::Both { live, stale_mark: true, .. } => {
-            let field = Field { name: "name".into(), from: Some(live.name.clone()), to: Some("our mark".into()) };
+            let field =
+                Field { name: "name".into(), from: Some(live.name.clone()), to: Some("our mark".into()), effect: None };
             vec![Draft::new(Verb::Update, Change::Rename { was: live.name.clone() }).fields([field])]
         }
         Sides::Both { .. } => vec![],
         Sides::Adopt { live, .. } => {
-            let field = Field { name: "name".into(), from: Some(live.name.clone()), to: Some("our mark".into()) };
+            let field =
+                Field { name: "name".into(), from: Some(live.name.clone()), to: Some("our mark".into()), effect: None };
             vec![Draft::new(Verb::Adopt, Change::Adopt { was: live.name.clone() }).fields([field])]
         }
     }

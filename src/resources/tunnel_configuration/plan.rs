@@ -179,7 +179,7 @@ fn fields(from: &Value, to: &Value) -> Vec<Field> {
     let mut fields: Vec<Field> =
         names.into_iter().filter_map(|name| Field::differs(name, service(&from, name), service(&to, name))).collect();
     if fields.is_empty() {
-        fields.push(Field { name: "order of rules".into(), from: None, to: Some("as declared".into()) });
+        fields.push(Field { name: "order of rules".into(), from: None, to: Some("as declared".into()), effect: None });
     }
     fields
 }

@@ -10,7 +10,7 @@ use crate::{
         volume_size,
     },
     resources::guest::{
-        Live,
+        Live, option,
         settings::{Differences, flag, number, size, text, words},
     },
 };
@@ -61,8 +61,8 @@ pub fn differences(desired: &Container, live: &Live, out: &mut Differences) {
 fn memory(desired: &Container, live: &Live, out: &mut Differences) {
     // Proxmox keeps whole MiB; unset is 512.
     let is = Size::mib(live.config.get("memory").and_then(|m| m.trim().parse().ok()).unwrap_or(512));
-    if let Some(field) = Field::differs("memory", Some(is), Some(desired.memory)) {
-        out.fields.push(field);
+    if is != desired.memory {
+        out.show(live, "memory", "memory", Some(is.to_string()), Some(desired.memory.to_string()));
         out.set.insert("memory".into(), mebibytes(desired.memory));
     }
 }
@@ -75,13 +75,15 @@ fn networks(desired: &Container, live: &Live, out: &mut Differences) {
             continue;
         }
         let key = format!("net{n}");
-        out.fields.extend(interface_fields(is, wanted));
+        let effect = Some(option::effect(live, &key));
+        out.fields.extend(interface_fields(is, wanted).into_iter().map(|field| Field { effect, ..field }));
         out.set.insert(key.clone(), wanted.over(live.config.get(&key)));
         out.network = true;
     }
     for (n, is) in there.iter().filter(|(n, _)| !desired.networks.contains_key(n)) {
-        out.fields.push(Field { name: format!("networks.{}", is.name), from: Some("there".into()), to: None });
-        out.delete.push(format!("net{n}"));
+        let key = format!("net{n}");
+        out.show(live, &format!("networks.{}", is.name), &key, Some("there".into()), None);
+        out.delete.push(key);
         out.network = true;
     }
 }
@@ -89,7 +91,7 @@ fn networks(desired: &Container, live: &Live, out: &mut Differences) {
 fn interface_fields(is: Option<&Interface>, wanted: &Interface) -> Vec<Field> {
     let Some(is) = is else {
         let what = wanted.ip.clone().or(wanted.ip6.clone()).unwrap_or_else(|| wanted.bridge.clone());
-        return vec![Field { name: format!("networks.{}", wanted.name), from: None, to: Some(what) }];
+        return Field::differs(&format!("networks.{}", wanted.name), None::<&str>, Some(what)).into_iter().collect();
     };
     let name = |field: &str| format!("networks.{}.{field}", wanted.name);
     let wanted = wanted.completed_from(is);
@@ -115,8 +117,7 @@ fn disks(desired: &Container, live: &Live, out: &mut Differences) {
     let mut grow = |key: &str, name: String, is: Option<u64>, wanted: Size| {
         // A volume without a size in the configuration is not one that can be grown by name.
         if let Some(is) = is.filter(|is| *is < wanted.bytes()) {
-            let field = Field { name, from: Some(size(is)), to: Some(wanted.to_string()) };
-            out.grow.push((key.to_owned(), wanted.bytes(), field));
+            out.grows(key, name, size(is), wanted.to_string(), wanted.bytes());
         }
     };
     grow("rootfs", "rootfs.size".into(), root_size(live), desired.rootfs.size);
@@ -130,7 +131,7 @@ fn disks(desired: &Container, live: &Live, out: &mut Differences) {
     for wanted in desired.mount_points.iter().filter(|m| !mounts.contains_key(m.path.as_str())) {
         let Some(key) = free.next() else { return };
         let name = format!("mountPoints.{}", wanted.path);
-        out.fields.push(Field { name, from: None, to: Some(wanted.size.to_string()) });
+        out.show(live, &name, &key, None, Some(wanted.size.to_string()));
         out.set.insert(key, new_volume(wanted));
     }
 }
