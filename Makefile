@@ -24,12 +24,13 @@ test: setup lint docs ## everything that has to hold before a change lands
 
 lint:
 	@echo "==> formatting and lints"
-	@cargo fmt --all --check
-	@cargo clippy --locked --all-targets --quiet -- -D warnings
+	@cargo fmt --all --check </dev/null
+	@cargo clippy --locked --all-targets --quiet -- -D warnings </dev/null
 
 docs:
 	@echo "==> documentation builds"
-	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps </dev/null >"$$log" 2>&1 || { cat "$$log"; exit 1; }
 
 bless: setup ## write the generated files anew (schemas, reference, golden texts)
 	@TRUEUP_BLESS=1 INSTA_UPDATE=always cargo test --locked

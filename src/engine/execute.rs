@@ -50,8 +50,13 @@ pub async fn execute<D: Send + Sync + 'static>(
         index: steps.iter().enumerate().map(|(i, step)| (step.id.clone(), i)).collect(),
         steps,
         ready: BTreeMap::new(),
+        awaited: BTreeMap::new(),
+        done: BTreeMap::new(),
         outcomes: BTreeMap::new(),
     };
+    for step in &run.steps {
+        *run.awaited.entry(step.id.object.resource.to_string()).or_default() += 1;
+    }
     let freed = run.graph.start();
     run.take(freed, estate, tell);
     let mut flying: JoinSet<Ended> = JoinSet::new();
@@ -59,7 +64,7 @@ pub async fn execute<D: Send + Sync + 'static>(
     let mut load: BTreeMap<System, usize> = BTreeMap::new();
     loop {
         while !stop.is_asked()
-            && let Some((system, batch)) = run.next_batch(estate, &load)
+            && let Some((system, batch)) = run.next_batch(estate, &load, busy.is_empty())
         {
             let steps: Vec<Step<Change>> = batch.iter().map(|i| run.steps[*i].clone()).collect();
             for step in &steps {
@@ -91,37 +96,64 @@ struct Run {
     index: HashMap<StepId, usize>,
     graph: Graph,
     ready: BTreeMap<System, BTreeSet<usize>>,
+    /// By resource: steps that are not ready yet.
+    awaited: BTreeMap<String, usize>,
+    /// By resource: steps that have ended.
+    done: BTreeMap<String, usize>,
     outcomes: BTreeMap<StepId, Outcome>,
 }
 
 impl Run {
-    /// The first ready step of a system that has room, with all ready steps of its resource that fit into one batch.
+    /// Ready steps of one resource that fit into one call of a system that has room. `idle`: nothing runs.
     fn next_batch<D: Send + Sync + 'static>(
         &mut self,
         estate: &Estate<D>,
         load: &BTreeMap<System, usize>,
+        idle: bool,
     ) -> Option<(System, Vec<usize>)> {
-        for (system, queue) in &mut self.ready {
-            if load.get(system).copied().unwrap_or(0) >= system.limit() {
-                continue;
+        let chosen = self.choose(estate, load, false).or_else(|| idle.then(|| self.choose(estate, load, true))?);
+        let (system, batch) = chosen?;
+        if let Some(queue) = self.ready.get_mut(&system) {
+            batch.iter().for_each(|i| _ = queue.remove(i));
+        }
+        Some((system, batch.into_iter().collect()))
+    }
+
+    fn choose<D: Send + Sync + 'static>(
+        &self,
+        estate: &Estate<D>,
+        load: &BTreeMap<System, usize>,
+        hurry: bool,
+    ) -> Option<(System, BTreeSet<usize>)> {
+        let has_room = |system: &System| load.get(system).copied().unwrap_or(0) < system.limit();
+        for (system, queue) in self.ready.iter().filter(|(system, _)| has_room(system)) {
+            let mut held: BTreeSet<&str> = BTreeSet::new();
+            for first in queue {
+                let resource = &*self.steps[*first].id.object.resource;
+                if held.contains(resource) {
+                    continue;
+                }
+                let most = estate.resource(&self.steps[*first]).map_or(1, |resource| resource.batch());
+                if most <= 1 {
+                    return Some((*system, [*first].into()));
+                }
+                let same = queue.iter().copied().filter(|i| self.steps[*i].id.object.resource == resource);
+                let batch: BTreeSet<usize> = same.take(most).collect();
+                if hurry || batch.len() == most || self.is_worth_a_call(resource, batch.len()) {
+                    return Some((*system, batch));
+                }
+                held.insert(resource);
             }
-            let Some(first) = queue.pop_first() else { continue };
-            let mut batch = vec![first];
-            let most = estate.resource(&self.steps[first]).map_or(1, |resource| resource.batch());
-            let resource = &self.steps[first].id.object.resource;
-            let more: Vec<usize> = queue
-                .iter()
-                .copied()
-                .filter(|i| self.steps[*i].id.object.resource == *resource)
-                .take(most.saturating_sub(1))
-                .collect();
-            for i in more {
-                queue.remove(&i);
-                batch.push(i);
-            }
-            return Some((*system, batch));
         }
         None
+    }
+
+    /// A call for a whole batch lists a whole table or zone, so the number of calls must not grow with the number of
+    /// steps that become ready one by one. A batch waits until it is a quarter of what has been done before: a handful
+    /// goes at once, a thousand in some thirty calls. It does not wait where no more can come.
+    fn is_worth_a_call(&self, resource: &str, ready: usize) -> bool {
+        let of = |counts: &BTreeMap<String, usize>| counts.get(resource).copied().unwrap_or(0);
+        of(&self.awaited) == 0 || ready > of(&self.done) / 4
     }
 
     fn settle<D: Send + Sync + 'static>(
@@ -148,6 +180,7 @@ impl Run {
             };
             tell(Event::Ended { step: &self.steps[i], outcome: &outcome });
             let bad = (!outcome.is_done()).then(|| id.clone());
+            *self.done.entry(id.object.resource.to_string()).or_default() += 1;
             self.outcomes.insert(id, outcome);
             let freed = self.graph.finish(i, bad.as_ref());
             self.take(freed, estate, tell);
@@ -160,6 +193,11 @@ impl Run {
         estate: &Estate<D>,
         tell: &(dyn Fn(Event<'_>) + Send + Sync),
     ) {
+        for i in freed.blocked.iter().map(|(i, _)| *i).chain(freed.ready.iter().copied()) {
+            if let Some(awaited) = self.awaited.get_mut(&*self.steps[i].id.object.resource) {
+                *awaited = awaited.saturating_sub(1);
+            }
+        }
         for (i, by) in freed.blocked {
             let outcome = Outcome::Blocked { by };
             tell(Event::Ended { step: &self.steps[i], outcome: &outcome });

@@ -129,8 +129,9 @@ pub async fn serve(options: Options) -> Result<Running> {
     std::fs::create_dir_all(&dynamic).with_context(|| format!("make {}", dynamic.display()))?;
     let traefik = Arc::new(Traefik::start(dynamic));
     let watching = traefik.watch(if options.fast { Duration::ZERO } else { Duration::from_secs(2) })?;
-    let connected = Mutex::new(BTreeMap::new());
-    let site = Site { seed, store, faults, proxmox, cloudflare, traefik, node, ground, network, touched, connected };
+    let (connected, settled) = (Mutex::new(BTreeMap::new()), Mutex::new(site::Settled::unknown(node.inhabited())));
+    let site =
+        Site { seed, store, faults, proxmox, cloudflare, traefik, node, ground, network, touched, connected, settled };
     let site = Arc::new(site);
     site.settle().await;
 
@@ -203,19 +204,17 @@ fn node(
 ) -> Result<Arc<Node>> {
     let name = seed.proxmox.nodes.keys().next().cloned().unwrap_or_default();
     let guests = Arc::clone(proxmox);
-    let look_up: LookUp = Arc::new(move |vmid| {
-        match guests.guests().into_iter().find(|guest| guest.vmid == vmid && guest.kind == Kind::Lxc) {
-            None => Presence::Absent,
-            Some(guest) if guest.running => Presence::Running,
-            Some(_) => Presence::Stopped,
-        }
+    let look_up: LookUp = Arc::new(move |vmid| match guests.guest(vmid).filter(|guest| guest.kind == Kind::Lxc) {
+        None => Presence::Absent,
+        Some(guest) if guest.running => Presence::Running,
+        Some(_) => Presence::Stopped,
     });
     let (touched, nft_touched) = (touched.clone(), nft_touched.clone());
-    let tell = Box::new(move |program: &str| {
-        touched.send_modify(|n| *n += 1);
-        if program == "nft" {
-            nft_touched.send_modify(|n| *n += 1);
-        }
+    let tell = Box::new(move |program: &str| match program {
+        "nft" => nft_touched.send_modify(|n| *n += 1),
+        // Only what happens inside a guest can start or stop something there.
+        "pct" => touched.send_modify(|n| *n += 1),
+        _ => {}
     });
     let node = Node::new(name, store.directory().to_owned(), Arc::clone(ground), look_up, tell);
     node.furnish().context("make the node's directories")?;
@@ -236,26 +235,38 @@ fn follow(site: Arc<Site>) -> JoinHandle<()> {
     })
 }
 
-/// What changed is written down, at most ten times a second.
+/// What changed is written down, at most ten times a second, and in a tenth of the time at most: a large site is a large
+/// file.
 fn keep(site: Arc<Site>, mut nft: watch::Receiver<u64>) -> JoinHandle<()> {
     let (mut proxmox, mut cloudflare) = (site.proxmox.changed(), site.cloudflare.changed());
     tokio::spawn(async move {
         loop {
-            let mut kept = Ok(());
-            tokio::select! {
-                Ok(()) = proxmox.changed() => kept = kept.and(site.store.save(site::PROXMOX, &site.proxmox.snapshot())),
-                Ok(()) = cloudflare.changed() => {
-                    kept = kept.and(site.store.save(site::CLOUDFLARE, &site.cloudflare.snapshot()));
-                }
-                Ok(()) = nft.changed() => kept = kept.and(site.save_nft().await),
+            let changed = tokio::select! {
+                Ok(()) = proxmox.changed() => Part::Proxmox,
+                Ok(()) = cloudflare.changed() => Part::Cloudflare,
+                Ok(()) = nft.changed() => Part::Nft,
                 else => return,
-            }
+            };
+            let began = tokio::time::Instant::now();
+            let kept = match changed {
+                Part::Proxmox => site.store.save(site::PROXMOX, &site.proxmox.snapshot()),
+                Part::Cloudflare => site.store.save(site::CLOUDFLARE, &site.cloudflare.snapshot()),
+                Part::Nft => site.save_nft().await,
+            };
+            let took = began.elapsed();
             if let Err(e) = kept {
                 tracing::error!("the sandbox's state could not be kept: {e:#}");
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100).max(took * 9)).await;
         }
     })
+}
+
+/// What has a file of its own.
+enum Part {
+    Proxmox,
+    Cloudflare,
+    Nft,
 }
 
 async fn fronts(site: &Arc<Site>, options: &Options) -> Result<(Connection, Vec<JoinHandle<()>>)> {

@@ -15,7 +15,7 @@ use super::{
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fs,
     path::Path,
     sync::Arc,
@@ -37,6 +37,17 @@ pub struct Site {
     pub touched: watch::Sender<u64>,
     /// Connector id to its token.
     pub(super) connected: Mutex<BTreeMap<String, String>>,
+    pub(super) settled: Mutex<Settled>,
+}
+
+/// What was found when everything was last brought in line: what has not changed since is not looked at again.
+#[derive(Default)]
+pub(super) struct Settled {
+    touched: u64,
+    /// Containers: name, and whether they run.
+    insides: BTreeMap<u32, (String, bool)>,
+    /// Of those that run: connector id to its token.
+    connectors: BTreeMap<u32, BTreeMap<String, String>>,
 }
 
 /// With packets or without.
@@ -50,40 +61,72 @@ pub(super) const PROXMOX: &str = "proxmox";
 pub(super) const CLOUDFLARE: &str = "cloudflare";
 const NFT: &str = "nft";
 
+impl Settled {
+    /// Of a sandbox that starts: these guests have insides, of which nothing is known.
+    pub(super) fn unknown(inhabited: BTreeSet<u32>) -> Self {
+        let insides = inhabited.into_iter().map(|vmid| (vmid, (String::new(), false))).collect();
+        Self { insides, ..Self::default() }
+    }
+}
+
 impl Site {
     /// Brings guests, their insides, their addresses and their connectors in line with Proxmox.
     pub async fn settle(&self) {
         let guests = self.proxmox.guests();
+        let mut settled = self.settled.lock().await;
+        let touched = *self.touched.borrow();
         let containers: Vec<_> = guests.iter().filter(|guest| guest.kind == Kind::Lxc).collect();
-        let insides: Vec<_> = containers.iter().map(|g| (g.vmid, g.name.clone(), g.running)).collect();
-        if let Err(e) = self.node.follow(&insides) {
+        let insides = containers.iter().map(|g| (g.vmid, (g.name.clone(), g.running)));
+        let before = std::mem::replace(&mut settled.insides, insides.collect());
+        let moved: BTreeSet<u32> = settled
+            .insides
+            .iter()
+            .filter(|(vmid, now)| before.get(vmid) != Some(now))
+            .map(|(vmid, _)| *vmid)
+            .chain(before.keys().filter(|vmid| !settled.insides.contains_key(vmid)).copied())
+            .collect();
+        if let Err(e) = self.node.follow(&moved, &settled.insides) {
             tracing::error!("the insides of guests could not be made: {e}");
         }
         let running: Vec<_> = containers.into_iter().filter(|guest| guest.running).collect();
         if let Network::Namespaces { street, .. } = &self.network {
-            let inhabitants: Vec<_> = running
+            // Of a machine only the network is simulated; what stands at its addresses keeps its certificate beside the
+            // insides of containers, which `pct` finds by their number.
+            let root = |guest: &proxmox::GuestView| match guest.kind {
+                Kind::Lxc => self.node.guest_root(guest.vmid),
+                Kind::Qemu => self.node.guest_root(guest.vmid).with_file_name(format!("machine-{}", guest.vmid)),
+            };
+            let inhabitants: Vec<_> = guests
                 .iter()
+                .filter(|guest| guest.running)
                 .map(|guest| Inhabitant {
                     vmid: guest.vmid,
                     name: guest.name.clone(),
                     addresses: guest.networks.iter().flat_map(|network| network.addresses.clone()).collect(),
-                    root: self.node.guest_root(guest.vmid),
+                    root: root(guest),
                 })
                 .collect();
             if let Err(e) = street.settle(&inhabitants).await {
                 tracing::error!("the guests' addresses could not be made: {e:#}");
             }
         }
-        let mut wanted = BTreeMap::new();
+        let all = std::mem::replace(&mut settled.touched, touched) != touched;
+        let mut known = std::mem::take(&mut settled.connectors);
         for guest in running {
-            let root = self.node.guest_root(guest.vmid);
-            for (unit, file) in self.node.services_in(guest.vmid) {
-                if let Some(token) = connector_token(&root, &file) {
-                    wanted.insert(connector_id(guest.vmid, &unit), token);
-                }
-            }
+            let found = match known.remove(&guest.vmid) {
+                Some(known) if !all && !moved.contains(&guest.vmid) => known,
+                _ => self.connectors_in(guest.vmid),
+            };
+            settled.connectors.insert(guest.vmid, found);
         }
-        self.connect(wanted).await;
+        self.connect(settled.connectors.values().flatten().map(|(id, token)| (id.clone(), token.clone())).collect())
+            .await;
+    }
+
+    fn connectors_in(&self, vmid: u32) -> BTreeMap<String, String> {
+        let root = self.node.guest_root(vmid);
+        let services = self.node.services_in(vmid).into_iter();
+        services.filter_map(|(unit, file)| Some((connector_id(vmid, &unit), connector_token(&root, &file)?))).collect()
     }
 
     /// Makes exactly these connectors run.

@@ -1,4 +1,5 @@
 //! Passes over a site that lives in memory, with faults before and after every write.
+mod batches;
 mod declared;
 mod events;
 mod failing;

@@ -12,7 +12,16 @@ use rand::RngExt as _;
 use reqwest::{Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use std::{future::Future, num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    num::NonZeroU32,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 /// How the client passes time while it waits.
 pub type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -26,8 +35,10 @@ pub(super) fn real_pause() -> Pause {
 const WINDOW: Duration = Duration::from_secs(300);
 /// What this program takes of it; the rest is for others.
 const SHARE: u32 = 1_000;
-/// Attempts at something that may be repeated.
-const ATTEMPTS: u32 = 4;
+/// Attempts at something that may be repeated: three within three seconds. What takes longer to pass is for the next pass.
+const ATTEMPTS: u32 = 3;
+/// An attempt that took so long is not repeated: nothing answers there.
+const LONG: Duration = Duration::from_secs(5);
 /// Longest that one request waits for the budget of the account, all attempts together. After one whole window it
 /// should have worked.
 const PATIENCE: Duration = Duration::from_secs(330);
@@ -40,13 +51,16 @@ pub(super) struct Wire {
     client: reqwest::Client,
     budget: DefaultDirectRateLimiter,
     pause: Pause,
+    /// Set when all attempts at something have failed, cleared by whatever is answered. Meanwhile everything is tried
+    /// once: a pass has several things to look at here, several times, and must not be patient with each anew.
+    down: AtomicBool,
 }
 
 impl Wire {
     pub fn new(access: &Access, pause: Pause) -> Answer<Self> {
         let host = access.base.host_str().unwrap_or_default();
         let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-        let options = http::Options { proxies: !local, ..http::Options::default() };
+        let options = http::Options { proxies: !local, connect: LONG, ..http::Options::default() };
         let token = access.token.expose_secret().trim();
         if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
             let why = if token.is_empty() { "the token is empty" } else { "the token contains white space" };
@@ -62,6 +76,7 @@ impl Wire {
             client: http::client(&access.trust, &options)?,
             budget: RateLimiter::direct(quota.allow_burst(share)),
             pause,
+            down: AtomicBool::new(false),
         })
     }
 
@@ -91,10 +106,16 @@ impl Wire {
         let mut waited = Duration::ZERO;
         let mut attempt = 1;
         loop {
+            let began = Instant::now();
             let failure = match self.exchange(attempted, method, path, query, body, repeatable).await {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => {
+                    self.down.store(false, Ordering::Relaxed);
+                    return Ok(reply);
+                }
                 Err(failure) => failure,
             };
+            let silent = matches!(failure.class, Class::Transient | Class::Unreachable | Class::UnknownOutcome);
+            let patient = attempt < ATTEMPTS && began.elapsed() < LONG && !self.down.load(Ordering::Relaxed);
             let length = match failure.class {
                 // Refused before anything was done, so this is safe for every method.
                 Class::Throttled => {
@@ -109,12 +130,16 @@ impl Wire {
                     );
                     length
                 }
-                Class::Transient | Class::Unreachable if repeatable && attempt < ATTEMPTS => {
-                    attempt += 1;
+                Class::Transient | Class::Unreachable if repeatable && patient => {
                     let base = 100u64 << (2 * attempt);
+                    attempt += 1;
                     Duration::from_millis(base + rand::rng().random_range(0..base / 2))
                 }
-                _ => return Err(failure),
+                _ => {
+                    // One lost reply says nothing yet; a series of them, or a long silence, does.
+                    self.down.store(silent && (repeatable || began.elapsed() >= LONG), Ordering::Relaxed);
+                    return Err(failure);
+                }
             };
             waited += length;
             (self.pause)(length).await;

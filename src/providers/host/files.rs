@@ -6,6 +6,9 @@ use super::{
 use crate::model::{Answer, Class, Failure};
 use bytes::Bytes;
 
+/// How often a directory that changes is listed before that is given up.
+const LISTINGS: usize = 4;
+
 /// What stands under a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EntryKind {
@@ -44,15 +47,25 @@ impl Host {
     /// `NotFound` when the directory does not exist; else those of [`Host::run_at`].
     pub async fn list_directory(&self, place: Place, directory: &str, prefix: &str) -> Answer<Vec<DirectoryEntry>> {
         let attempted = || format!("list {directory} on {place}");
-        let output = self.file_verb(place, scripts::LIST, &[directory, prefix], Bytes::new()).await?;
-        succeeded(&output, attempted)?;
-        if output.stdout.is_empty() && !prefix.is_empty() {
-            return Ok(Vec::new());
+        for _ in 0..LISTINGS {
+            let output = self.file_verb(place, scripts::LIST, &[directory, prefix], Bytes::new()).await?;
+            // GNU tar ends with 1 when something changed while it read.
+            let changed = output.status == 1 && !output.stdout.is_empty();
+            if !changed {
+                succeeded(&output, attempted)?;
+            }
+            if output.stdout.is_empty() && !prefix.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut entries = archive::entries(&output.stdout)
+                .map_err(|e| Failure::new(Class::Transient, attempted(), format!("the archive is damaged: {e}")))?;
+            if changed && !only_directories_changed(&output.complaint(), &entries) {
+                continue;
+            }
+            entries.sort_by(|a, b| a.name.cmp(&b.name));
+            return Ok(entries);
         }
-        let mut entries = archive::entries(&output.stdout)
-            .map_err(|e| Failure::new(Class::Transient, attempted(), format!("the archive is damaged: {e}")))?;
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+        Err(Failure::new(Class::Transient, attempted(), "it changed again and again while it was read"))
     }
 
     /// The file at `path`, or `None` when nothing is there.
@@ -119,6 +132,18 @@ impl Host {
     }
 }
 
+/// Whether tar complains of nothing but directories in which something came or went: it read their names first, and each
+/// file whole. A file that changed under its hands, or went before it was read, is another matter.
+fn only_directories_changed(complaint: &str, entries: &[DirectoryEntry]) -> bool {
+    let is_directory = |name: &str| {
+        name == "." || entries.iter().any(|entry| entry.kind == EntryKind::Directory && entry.name == name)
+    };
+    complaint.lines().all(|line| {
+        let name = line.strip_prefix("tar: ").and_then(|rest| rest.strip_suffix(": file changed as we read it"));
+        name.is_some_and(|name| is_directory(name.strip_prefix("./").unwrap_or(name)))
+    })
+}
+
 fn succeeded(output: &Output, attempted: impl Fn() -> String) -> Answer<()> {
     let (class, reason) = match output.status {
         0 => return Ok(()),
@@ -138,4 +163,24 @@ fn succeeded(output: &Output, attempted: impl Fn() -> String) -> Answer<()> {
         }
     };
     Err(Failure::new(class, attempted(), reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_may_change_while_it_is_read_and_a_file_may_not() {
+        let entry = |name: &str, kind| DirectoryEntry { name: name.into(), kind, mode: 0o755, content: Bytes::new() };
+        let entries = [entry("sub", EntryKind::Directory), entry("a.yml", EntryKind::File)];
+        for (complaint, fine) in [
+            ("tar: .: file changed as we read it", true),
+            ("tar: ./sub: file changed as we read it\ntar: .: file changed as we read it", true),
+            ("tar: ./a.yml: file changed as we read it", false),
+            ("tar: .: file changed as we read it\ntar: ./b.yml: File removed before we read it", false),
+            ("tar: .: Datei hat sich beim Lesen ge\u{e4}ndert.", false),
+        ] {
+            assert_eq!(only_directories_changed(complaint, &entries), fine, "{complaint}");
+        }
+    }
 }

@@ -164,6 +164,7 @@ impl Proxmox {
         let mut pairs: Pairs = vec![("vmid".into(), guest.vmid.to_string())];
         pairs.extend(parameters.clone());
         self.wire.touch(guest.vmid);
+        self.expect(guest);
         match guest.kind {
             GuestType::Lxc => self.act(&attempted, Method::POST, &guest.all(), &pairs).await,
             // Disks that are imported take as long as they take.

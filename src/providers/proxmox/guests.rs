@@ -1,11 +1,22 @@
-//! All guests of the cluster in one call.
+//! All guests of the cluster in one call, and where a single one was seen last.
 use super::{At, Proxmox, strange, tags, values};
-use crate::model::Answer;
+use crate::model::{Answer, Class};
 use serde_json::Value;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Display},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
+
+/// The node and kind of each guest as they were seen last: where to ask for it first, never a proof of anything.
+#[derive(Default)]
+pub(super) struct Homes(Mutex<BTreeMap<u32, Guest>>);
+
+impl Homes {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u32, Guest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Whether a guest is a container or a virtual machine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug, serde::Serialize, serde::Deserialize)]
@@ -77,7 +88,32 @@ impl Proxmox {
             guests.extend(guest(line).map_err(|what| strange(attempted, &what))?);
         }
         guests.sort_by_key(|g: &Guest| g.vmid);
+        *self.homes.all() = guests.iter().map(|g| (g.vmid, g.clone())).collect();
         Ok(guests)
+    }
+
+    /// A guest as it was listed, or made through this client, last. Whether it is still there, only its node can say.
+    pub fn last_seen(&self, vmid: u32) -> Option<Guest> {
+        self.homes.all().get(&vmid).cloned()
+    }
+
+    /// Remembers where a guest is being made.
+    pub(super) fn expect(&self, guest: &At) {
+        let At { kind, node, vmid } = guest.clone();
+        let (name, power, tags, lock) = (None, Power::Unknown, BTreeSet::new(), None);
+        self.homes.all().insert(vmid, Guest { vmid, node, kind, name, power, template: false, tags, lock });
+    }
+
+    /// Whether no guest of the cluster has this id, whoever may see it: the list of all configuration files decides, not
+    /// the privileges of the token (`nextid` of pve-manager 9.2.11, PVE/API2/Cluster.pm).
+    pub async fn is_free_id(&self, vmid: u32) -> Answer<bool> {
+        let attempted = format!("ask whether the guest id {vmid} is free");
+        match self.wire.get(&attempted, "/cluster/nextid", &[("vmid", &vmid.to_string())]).await {
+            Ok(id) if values::number(&id) == Some(u64::from(vmid)) => Ok(true),
+            Ok(_) => Err(strange(&attempted, "another id than the one that was asked for")),
+            Err(taken) if taken.class == Class::Conflict => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     /// The lowest id that no guest of the cluster has, whoever may see it. It is not reserved.

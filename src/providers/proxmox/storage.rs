@@ -132,6 +132,6 @@ impl Proxmox {
     /// The same client, for tasks that take as long as the network does.
     pub(super) fn patient(&self) -> Self {
         let task = self.patience.task.max(FETCHING);
-        Self { wire: self.wire.clone(), patience: Patience { task, ..self.patience } }
+        Self { patience: Patience { task, ..self.patience }, ..self.clone() }
     }
 }

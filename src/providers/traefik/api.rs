@@ -72,7 +72,8 @@ impl Api {
     pub fn new(base: HttpUrl) -> Answer<Self> {
         let options =
             Options { connect: Duration::from_secs(2), timeout: Duration::from_secs(5), ..Options::default() };
-        Ok(Self { base, client: http::client(&Trust::SystemRoots, &options)? })
+        let trust = if base.is_https() { Trust::SystemRoots } else { Trust::Nobody };
+        Ok(Self { base, client: http::client(&trust, &options)? })
     }
 
     /// All that it runs.

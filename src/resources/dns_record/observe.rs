@@ -7,6 +7,7 @@ use crate::{
         cloudflare::{Cloudflare, Record},
     },
 };
+use std::collections::BTreeSet;
 
 pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<DnsRecord> {
     match seen(providers, scope).await {
@@ -18,6 +19,7 @@ pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<DnsRecord
 /// These keys, fresh. The whole zone is read, in one call: a list by name could not be told from an empty one.
 pub async fn look(providers: &Providers, scope: &Scope, keys: &[Key]) -> Answer<Inventory<DnsRecord>> {
     let mut inventory = seen(providers, scope).await?;
+    let keys: BTreeSet<&Key> = keys.iter().collect();
     inventory.retain(|key, _| keys.contains(key));
     Ok(inventory)
 }

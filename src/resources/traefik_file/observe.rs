@@ -7,6 +7,7 @@ use crate::{
         traefik::{DynamicFile, Problem, Route, Running, Traefik},
     },
 };
+use std::collections::BTreeSet;
 
 /// The client, or why there is none.
 pub fn client(providers: &Providers) -> Answer<&Traefik> {
@@ -38,6 +39,7 @@ pub async fn look(providers: &Providers, scope: &Scope, keys: &[FileName]) -> An
         all.extend(traefik.file(&key.0).await?.map(|file| entry(&file, &scope.site, None)));
         return Ok(all);
     }
+    let keys: BTreeSet<&FileName> = keys.iter().collect();
     let files = traefik.files().await?;
     all.extend(files.iter().map(|file| entry(file, &scope.site, None)).filter(|(key, _)| keys.contains(key)));
     Ok(all)

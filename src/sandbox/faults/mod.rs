@@ -20,7 +20,11 @@ use std::{
     future::Future,
     io::Write,
     os::unix::fs::OpenOptionsExt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 use tokio::sync::watch;
 
@@ -41,6 +45,9 @@ pub struct Logged {
     /// The HTTP status or the exit status; absent when no answer was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<i32>,
+    /// How long the sandbox had it, in microseconds: delays of a real system included.
+    #[serde(default)]
+    pub micros: u64,
     /// What a fault did to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -51,6 +58,8 @@ pub struct Faults {
     store: Arc<Store>,
     inner: Mutex<Inner>,
     held: watch::Sender<Option<Logged>>,
+    /// Counts how often everything was forgotten.
+    epoch: AtomicU64,
 }
 
 struct Inner {
@@ -61,11 +70,27 @@ struct Inner {
 }
 
 /// The last answer to each question of one system, for `stale`.
-pub struct Previous<R>(Mutex<BTreeMap<String, R>>);
+pub struct Previous<R>(Mutex<Remembered<R>>);
+
+struct Remembered<R> {
+    epoch: u64,
+    answers: BTreeMap<String, R>,
+}
 
 impl<R> Default for Previous<R> {
     fn default() -> Self {
-        Self(Mutex::new(BTreeMap::new()))
+        Self(Mutex::new(Remembered { epoch: 0, answers: BTreeMap::new() }))
+    }
+}
+
+impl<R> Previous<R> {
+    /// The answers of this epoch.
+    fn of(&self, epoch: u64) -> MutexGuard<'_, Remembered<R>> {
+        let mut all = held_open(&self.0);
+        if all.epoch != epoch {
+            *all = Remembered { epoch, answers: BTreeMap::new() };
+        }
+        all
     }
 }
 
@@ -99,7 +124,7 @@ impl Faults {
         let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         let log = log.with_context(|| format!("open {}", path.display()))?;
         let inner = Inner { rules, log, calls: last(|l| Some(l.number)), writes: last(|l| l.nth_write) };
-        Ok(Self { store, inner: Mutex::new(inner), held: watch::Sender::new(None) })
+        Ok(Self { store, inner: Mutex::new(inner), held: watch::Sender::new(None), epoch: AtomicU64::new(0) })
     }
 
     /// The rules, with how often each has been met.
@@ -125,6 +150,15 @@ impl Faults {
         let mut inner = held_open(&self.inner);
         inner.rules.push(rule);
         self.store.save("faults", &inner.rules)
+    }
+
+    /// Drops all rules and all answers of before, as if nothing had ever been asked.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub fn forget(&self) -> Result<()> {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+        self.replace(vec![])
     }
 
     /// How many calls, and how many writes among them, were logged.
@@ -155,13 +189,14 @@ impl Faults {
         previous: &Previous<R>,
         effect: impl Future<Output = R> + Send + 'static,
     ) -> Option<R> {
+        let (began, epoch) = (Instant::now(), self.epoch.load(Ordering::Relaxed));
         let Some((when, what)) = self.next(&call) else {
             let reply = tokio::spawn(effect).await.ok();
-            self.log(&call, reply.as_ref().map(R::status), None);
+            self.log(&call, began, reply.as_ref().map(R::status), None);
             if let Some(reply) = &reply
                 && !call.write
             {
-                remember(previous, &call, reply);
+                remember(previous, epoch, &call, reply);
             }
             return reply;
         };
@@ -177,20 +212,20 @@ impl Faults {
                 wait.await;
                 reply
             };
-            self.log(&call, reply.as_ref().map(R::status), spoiled);
+            self.log(&call, began, reply.as_ref().map(R::status), spoiled);
             return reply;
         }
         if what == What::Stale
-            && let Some(old) = held_open(&previous.0).get(&call.name).cloned()
+            && let Some(old) = previous.of(epoch).answers.get(&call.name).cloned()
         {
-            self.log(&call, Some(old.status()), spoiled);
+            self.log(&call, began, Some(old.status()), spoiled);
             return Some(old);
         }
         let needs_answer = matches!(what, What::EmptyList | What::TruncatedPage | What::Stale);
         let real = if when == When::After || needs_answer { tokio::spawn(effect).await.ok() } else { None };
         let reply = match what {
             What::Hold => {
-                let line = self.log(&call, None, spoiled);
+                let line = self.log(&call, began, None, spoiled);
                 self.held.send_replace(Some(line));
                 std::future::pending().await
             }
@@ -201,7 +236,7 @@ impl Faults {
             What::TruncatedPage => real.map(R::truncated),
             What::Stale | What::Delay { .. } => real,
         };
-        self.log(&call, reply.as_ref().map(R::status), spoiled);
+        self.log(&call, began, reply.as_ref().map(R::status), spoiled);
         reply
     }
 
@@ -224,7 +259,7 @@ impl Faults {
         hit
     }
 
-    fn log(&self, call: &Call, status: Option<i32>, fault: Option<&str>) -> Logged {
+    fn log(&self, call: &Call, began: Instant, status: Option<i32>, fault: Option<&str>) -> Logged {
         let mut inner = held_open(&self.inner);
         inner.calls += 1;
         inner.writes += u64::from(call.write);
@@ -236,6 +271,7 @@ impl Faults {
             write: call.write,
             nth_write: call.write.then_some(inner.writes),
             status,
+            micros: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
             fault: fault.map(str::to_owned),
         };
         let written = serde_json::to_vec(&line).map_err(std::io::Error::from).and_then(|mut text| {
@@ -249,9 +285,9 @@ impl Faults {
     }
 }
 
-fn remember<R: Spoilable>(previous: &Previous<R>, call: &Call, reply: &R) {
-    let mut all = held_open(&previous.0);
-    if all.len() < MOST_REMEMBERED || all.contains_key(&call.name) {
-        all.insert(call.name.clone(), reply.clone());
+fn remember<R: Spoilable>(previous: &Previous<R>, epoch: u64, call: &Call, reply: &R) {
+    let answers = &mut previous.of(epoch).answers;
+    if answers.len() < MOST_REMEMBERED || answers.contains_key(&call.name) {
+        answers.insert(call.name.clone(), reply.clone());
     }
 }

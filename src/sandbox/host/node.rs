@@ -6,6 +6,7 @@ use crate::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     future::Future,
     path::{Path, PathBuf},
@@ -78,26 +79,35 @@ impl Node {
         furnish(&self.root(), &self.name)
     }
 
-    /// Follows the guests: makes the insides of new ones, forgets what ran in stopped ones, removes those of destroyed
-    /// ones.
+    /// The guests whose insides are on the disk.
+    pub fn inhabited(&self) -> BTreeSet<u32> {
+        let entries = fs::read_dir(self.directory.join("guests")).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// Follows the guests that have changed: makes the insides of new ones, forgets what ran in stopped ones, removes those
+    /// of destroyed ones. `all`: name, and whether it runs, of every guest that there is.
     ///
     /// # Errors
     /// When the disk does not allow it.
-    pub fn follow(&self, guests: &[(u32, String, bool)]) -> std::io::Result<()> {
+    pub fn follow(&self, changed: &BTreeSet<u32>, all: &BTreeMap<u32, (String, bool)>) -> std::io::Result<()> {
         let _bus = self.bus.lock().unwrap_or_else(PoisonError::into_inner);
-        for (vmid, name, running) in guests {
-            furnish(&self.guest_root(*vmid), name)?;
-            if !running {
-                let _ = fs::remove_file(self.memory(&vmid.to_string()));
-            }
-        }
-        for entry in fs::read_dir(self.directory.join("guests"))?.flatten() {
-            let vmid = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-            if let Some(vmid) = vmid
-                && !guests.iter().any(|(known, ..)| *known == vmid)
-            {
-                fs::remove_dir_all(entry.path())?;
-                let _ = fs::remove_file(self.memory(&vmid.to_string()));
+        for vmid in changed {
+            let memory = self.memory(&vmid.to_string());
+            match all.get(vmid) {
+                Some((name, running)) => {
+                    furnish(&self.guest_root(*vmid), name)?;
+                    if !running {
+                        let _ = fs::remove_file(memory);
+                    }
+                }
+                None => {
+                    match fs::remove_dir_all(self.guest_root(*vmid)) {
+                        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+                        _ => {}
+                    }
+                    let _ = fs::remove_file(memory);
+                }
             }
         }
         Ok(())

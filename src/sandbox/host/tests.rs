@@ -48,7 +48,8 @@ async fn files_land_in_the_machine_that_was_meant() {
     assert_eq!(host.read_file(Place::Node, "/etc/systemd/system/a.service").await.unwrap(), None);
     let listed = host.list_directory(guest, "/etc/systemd/system", "").await.unwrap();
     assert_eq!(listed.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["a.service"]);
-    node.follow(&[(102, "b".into(), false)]).unwrap();
+    assert_eq!(node.inhabited(), [101].into());
+    node.follow(&[101, 102].into(), &[(102, ("b".into(), false))].into()).unwrap();
     assert!(!node.guest_root(101).exists(), "a destroyed guest takes its insides along");
     assert!(node.guest_root(102).exists());
 }

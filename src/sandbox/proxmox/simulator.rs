@@ -102,6 +102,12 @@ impl Simulator {
         world.state.guests.keys().map(|vmid| view(&world, *vmid)).collect()
     }
 
+    /// One of them.
+    pub fn guest(&self, vmid: u32) -> Option<GuestView> {
+        let world = self.inner.settled();
+        world.state.guests.contains_key(&vmid).then(|| view(&world, vmid))
+    }
+
     /// Tells what DHCP gave an interface of a guest (`eth0`).
     pub fn set_lease(&self, vmid: u32, interface: &str, address: IpNet) {
         let mut world = self.inner.settled();

@@ -2,7 +2,7 @@
 use super::schema;
 use serde_json::{Map, Value};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -19,55 +19,76 @@ impl Configuration {
     }
 }
 
-/// Reads everything below `directory`; one bad file fails it all.
-///
-/// # Errors
-/// The file and what Traefik would write into its log.
-pub fn read(directory: &Path) -> Result<Configuration, String> {
-    let mut files = Vec::new();
-    collect(directory, &mut files).map_err(|e| format!("unable to read directory {}: {e}", directory.display()))?;
-    let mut whole = Configuration::default();
-    let mut seen = BTreeSet::new();
-    for file in files {
-        let text = fs::read_to_string(&file)
-            .map_err(|e| format!("error reading configuration file: {}: {e}", file.display()))?;
-        let failed = |e: String| format!("{}: {e}", file.display());
-        if text.contains("{{") {
-            return Err(failed("template: the sandbox executes no templates, Traefik would".to_owned()));
+/// Reads a directory again and again; what has not changed is not parsed again.
+#[derive(Default)]
+pub struct Reader {
+    parsed: BTreeMap<PathBuf, (String, Map<String, Value>)>,
+}
+
+impl Reader {
+    /// Reads everything below `directory`; one bad file fails it all.
+    ///
+    /// # Errors
+    /// The file and what Traefik would write into its log.
+    pub fn read(&mut self, directory: &Path) -> Result<Configuration, String> {
+        let mut files = Vec::new();
+        collect(directory, &mut files).map_err(|e| format!("unable to read directory {}: {e}", directory.display()))?;
+        let mut before = std::mem::take(&mut self.parsed);
+        let mut whole = Configuration::default();
+        let mut seen = BTreeSet::new();
+        for file in files {
+            let text = fs::read_to_string(&file)
+                .map_err(|e| format!("error reading configuration file: {}: {e}", file.display()))?;
+            let document = match before.remove(&file) {
+                Some((known, document)) if known == text => document,
+                _ => parse(&file, &text).map_err(|e| format!("{}: {e}", file.display()))?,
+            };
+            merge(&file, &document, &mut seen, &mut whole);
+            self.parsed.insert(file, (text, document));
         }
-        if file.extension().is_some_and(|e| e == "toml") {
-            return Err(failed("the sandbox reads no TOML".to_owned()));
-        }
-        // By way of YAML's own value: straight into JSON, the second of two equal keys would win without a word.
-        let document: serde_yaml::Value = serde_yaml::from_str(&text).map_err(|e| failed(format!("yaml: {e}")))?;
-        let document = serde_json::to_value(document).map_err(|e| failed(format!("yaml: {e}")))?;
-        let document = if document.is_null() { Value::Object(Map::new()) } else { document };
-        let Value::Object(document) = schema::decode(&document).map_err(failed)? else { continue };
-        for (protocol, sections) in document {
-            let Value::Object(sections) = sections else { continue };
-            for (sort, things) in sections {
-                let Value::Object(things) = things else { continue };
-                for (name, thing) in things {
-                    // The first file in the order of the directory wins.
-                    if !seen.insert((protocol.clone(), sort.clone(), name.clone())) {
-                        tracing::warn!(
-                            "traefik: {protocol} {sort} {name} already configured, skipping {}",
-                            file.display()
-                        );
-                        continue;
-                    }
-                    let protocol = whole.0.entry(protocol.as_str()).or_insert_with(|| Value::Object(Map::new()));
-                    let sort = protocol
-                        .as_object_mut()
-                        .map(|p| p.entry(sort.as_str()).or_insert_with(|| Value::Object(Map::new())));
-                    if let Some(Some(sort)) = sort.map(Value::as_object_mut) {
-                        sort.insert(name, thing);
-                    }
+        Ok(whole)
+    }
+}
+
+fn parse(file: &Path, text: &str) -> Result<Map<String, Value>, String> {
+    if text.contains("{{") {
+        return Err("template: the sandbox executes no templates, Traefik would".to_owned());
+    }
+    if file.extension().is_some_and(|e| e == "toml") {
+        return Err("the sandbox reads no TOML".to_owned());
+    }
+    // By way of YAML's own value: straight into JSON, the second of two equal keys would win without a word.
+    let document: serde_yaml::Value = serde_yaml::from_str(text).map_err(|e| format!("yaml: {e}"))?;
+    let document = serde_json::to_value(document).map_err(|e| format!("yaml: {e}"))?;
+    let document = if document.is_null() { Value::Object(Map::new()) } else { document };
+    match schema::decode(&document)? {
+        Value::Object(document) => Ok(document),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// Protocol, sort and name of what a file before has configured.
+type Seen = BTreeSet<(String, String, String)>;
+
+fn merge(file: &Path, document: &Map<String, Value>, seen: &mut Seen, whole: &mut Configuration) {
+    for (protocol, sections) in document {
+        for (sort, things) in sections.as_object().into_iter().flatten() {
+            for (name, thing) in things.as_object().into_iter().flatten() {
+                // The first file in the order of the directory wins.
+                if !seen.insert((protocol.clone(), sort.clone(), name.clone())) {
+                    tracing::warn!("traefik: {protocol} {sort} {name} already configured, skipping {}", file.display());
+                    continue;
+                }
+                let protocol = whole.0.entry(protocol.as_str()).or_insert_with(|| Value::Object(Map::new()));
+                let sort = protocol
+                    .as_object_mut()
+                    .map(|p| p.entry(sort.as_str()).or_insert_with(|| Value::Object(Map::new())));
+                if let Some(Some(sort)) = sort.map(Value::as_object_mut) {
+                    sort.insert(name.clone(), thing.clone());
                 }
             }
         }
     }
-    Ok(whole)
 }
 
 /// Real sub-directories are entered, links to directories are not; dotfiles count.
@@ -100,7 +121,7 @@ mod tests {
         write("sub/c.yaml", &router("three").replace("a:", "c:"));
         write("x.yml.trueup-new", "nonsense: [");
         write("empty.yml", "# nothing\n");
-        let read = || read(dir.path());
+        let read = || Reader::default().read(dir.path());
         let all = read().unwrap();
         let rules: Vec<_> =
             all.all("tcp", "routers").iter().map(|(n, v)| (n.to_string(), v["rule"].to_string())).collect();

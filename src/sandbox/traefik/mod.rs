@@ -12,14 +12,18 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-pub use directory::{Configuration, read};
+pub use directory::{Configuration, Reader};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use runtime::Runtime;
 use serde_json::{Value, json};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -29,6 +33,7 @@ use tokio::{
 /// A running Traefik.
 pub struct Traefik {
     directory: PathBuf,
+    reader: Mutex<Reader>,
     started: Timestamp,
     current: watch::Sender<Arc<(Configuration, Runtime)>>,
 }
@@ -48,12 +53,14 @@ impl Drop for Watching {
 impl Traefik {
     /// Starts on `directory`, which must exist; with a bad file in it, it starts empty.
     pub fn start(directory: PathBuf) -> Self {
-        let first = directory::read(&directory).unwrap_or_else(|e| {
+        let mut reader = Reader::default();
+        let first = reader.read(&directory).unwrap_or_else(|e| {
             tracing::error!("traefik: error while building configuration (for the first time): {e}");
             Configuration::default()
         });
         let runtime = Runtime::of(&first);
-        Self { directory, started: Timestamp::now(), current: watch::Sender::new(Arc::new((first, runtime))) }
+        let current = watch::Sender::new(Arc::new((first, runtime)));
+        Self { directory, reader: Mutex::new(reader), started: Timestamp::now(), current }
     }
 
     /// Follows the directory; the real interval is two seconds.
@@ -88,7 +95,8 @@ impl Traefik {
 
     /// Reads everything again; whether something else is in force now.
     fn reload(&self) -> bool {
-        let next = match directory::read(&self.directory) {
+        // A reader that panicked knows nothing any more, and reads everything.
+        let next = match self.reader.lock().unwrap_or_else(PoisonError::into_inner).read(&self.directory) {
             Ok(next) => next,
             Err(e) => {
                 tracing::error!("traefik: error occurred during watcher callback: {e}");
