@@ -34,6 +34,8 @@ pub enum Drift {
     Migrate { guest: String, node: String },
     /// Takes a node down, or brings it up again.
     Node { node: String, online: bool },
+    /// Gives an interface of a guest (`eth0`) another address, as a DHCP server does.
+    Lease { guest: String, interface: String, address: ipnet::IpNet },
     /// Writes a file on the node, or in a guest.
     File {
         #[serde(default)]
@@ -109,6 +111,13 @@ pub async fn apply(site: &Arc<Site>, drift: Drift) -> Result<String> {
             let changed = site.proxmox.set_online(&node, online);
             changed.map_err(|why| anyhow::anyhow!(why))?;
             Ok(format!("took {node} {}", if online { "up" } else { "down" }))
+        }
+        Drift::Lease { guest, interface, address } => {
+            let guests = site.proxmox.guests();
+            let found = guests.iter().find(|g| g.name == guest || g.vmid.to_string() == guest);
+            let found = found.with_context(|| format!("there is no guest {guest}"))?;
+            site.proxmox.set_lease(found.vmid, &interface, address);
+            Ok(format!("{interface} of {} has {address}", found.name))
         }
         Drift::File { vmid, path, content } => {
             let file = inside(site, vmid, &path)?;

@@ -83,6 +83,46 @@ impl Seed {
         self
     }
 
+    /// With the image of a disk that lies on a storage: `local:import/noble.qcow2`.
+    pub fn with_image(mut self, volume: &str) -> Self {
+        if let Some((storage, name)) = volume.split_once(':').filter(|(_, name)| name.starts_with("import/")) {
+            self = self.with_storage(storage);
+            self.proxmox.files.entry(format!("{storage}:{name}")).or_insert(2 << 30);
+        }
+        self
+    }
+
+    /// With a template of machines: a disk of two GiB, a card, a drive for cloud-init and an agent.
+    pub fn with_machine_template(mut self, node: &str, vmid: u32, bridge: &str) -> Self {
+        self = self.with_storage("local").with_bridge(node, bridge, None);
+        if self.proxmox.guests.iter().any(|guest| guest.vmid == vmid) {
+            return self;
+        }
+        let config = [
+            ("name", "template".to_owned()),
+            ("agent", "enabled=1".to_owned()),
+            ("boot", "order=scsi0".to_owned()),
+            ("cores", "1".to_owned()),
+            ("ide2", format!("local:{vmid}/vm-{vmid}-cloudinit.qcow2,media=cdrom")),
+            ("memory", "1024".to_owned()),
+            ("net0", format!("virtio=BC:24:11:FE:00:{:02X},bridge={bridge}", vmid % 256)),
+            ("ostype", "l26".to_owned()),
+            ("scsi0", format!("local:{vmid}/base-{vmid}-disk-0.qcow2,size=2G")),
+            ("scsihw", "virtio-scsi-single".to_owned()),
+            ("template", "1".to_owned()),
+        ];
+        let config = config.map(|(key, value)| (key.to_owned(), value)).into();
+        let kind = proxmox::Kind::Qemu;
+        self.proxmox.guests.push(proxmox::SeedGuest {
+            vmid,
+            kind,
+            node: Some(node.to_owned()),
+            running: false,
+            config,
+        });
+        self
+    }
+
     /// With an entry in the index of appliances, from which a node downloads it.
     pub fn with_appliance(mut self, file: &str) -> Self {
         self.proxmox.appliances.insert(file.to_owned());

@@ -40,6 +40,14 @@ enum What {
     Migrate { guest: String, node: String },
     /// Take a node down, or bring it up again
     Node { node: String, state: Power },
+    /// Give an interface of a guest another address, as a DHCP server does
+    Lease {
+        guest: String,
+        /// As the guest calls it: eth0
+        interface: String,
+        #[arg(value_name = "ADDRESS/PREFIX")]
+        address: ipnet::IpNet,
+    },
     /// Write a file on the node, or in a guest
     File {
         /// The path there
@@ -89,6 +97,7 @@ impl DriftIt {
             What::DeleteRecord { name } => Drift::DeleteRecord { name },
             What::Memory { guest, mib } => Drift::Memory { guest, mib },
             What::Power { guest, state } => Drift::Power { guest, running: matches!(state, Power::On) },
+            What::Lease { guest, interface, address } => Drift::Lease { guest, interface, address },
             What::File { vmid, path, content } => {
                 let text = std::fs::read_to_string(&content);
                 let content = text.with_context(|| format!("read {}", content.display()))?;

@@ -1,6 +1,6 @@
 //! The simulated site that manifests speak of: whatever they name and do not make is there.
 use crate::{
-    kinds::{Declarations, container, template},
+    kinds::{AnyGuest, Declarations, container, template, virtual_machine},
     resources::template_volume::Source,
     sandbox::{
         cloudflare,
@@ -70,6 +70,36 @@ pub(super) fn of(declarations: &Declarations) -> Seed {
             seed = seed.with_bridge(&node, &bridge, addresses.get(&bridge).copied());
         }
     }
+    for declared in declarations.virtual_machines.values() {
+        let spec = &declared.spec;
+        let node = text(&spec.node, &node);
+        seed = seed.with_node(&node);
+        let cloud = spec.cloud_init.as_ref().and_then(|cloud| cloud.storage.as_ref());
+        let copied = spec.clone.as_ref().and_then(|clone| clone.storage.as_ref());
+        for storage in spec.disks.iter().filter_map(|disk| disk.storage.as_ref()).chain(cloud).chain(copied) {
+            seed = seed.with_storage(&storage.to_string());
+        }
+        for disk in &spec.disks {
+            if let Some(virtual_machine::ImageSource::Volume(volume)) = &disk.image {
+                seed = seed.with_image(volume);
+            }
+        }
+        for card in &spec.networks {
+            let bridge = text(&card.bridge, &bridge);
+            let gateway = card.gateway.and_then(|own| gateways.iter().find(|net| net.addr() == IpAddr::V4(own)));
+            if let Some(gateway) = gateway {
+                addresses.entry(bridge.clone()).or_insert(*gateway);
+            }
+            seed = seed.with_bridge(&node, &bridge, addresses.get(&bridge).copied());
+        }
+        if let Some(clone) = &spec.clone {
+            let from = text(&clone.node, &node);
+            let declared = declarations.guests().any(|guest| guest.pinned() == Some(clone.from));
+            if !declared {
+                seed = seed.with_node(&from).with_machine_template(&from, clone.from.get(), &bridge);
+            }
+        }
+    }
     seed = seed.with_bridge(&node, &bridge, addresses.get(&bridge).copied());
     seed = match &site.spec.cloudflare {
         Some(cloudflare) => seed.with_zone(&cloudflare.account, &cloudflare.zone, site.spec.domain.as_str()),
@@ -98,7 +128,7 @@ fn gateways(declarations: &Declarations) -> Vec<IpNet> {
             all.push(net);
         }
     };
-    for device in declarations.containers.values().flat_map(|declared| &declared.spec.networks) {
+    for device in declarations.guests().flat_map(AnyGuest::devices) {
         if let (Some(container::Address4::Fixed(address)), Some(gateway)) = (&device.address, device.gateway) {
             _ = IpNet::new(gateway.into(), address.prefix()).map(&mut add);
         }
