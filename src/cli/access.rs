@@ -105,7 +105,8 @@ impl Opening<'_> {
     /// Public keys that a fetched commit holds are read from it now: there is no directory to read them from later.
     fn carry_keys(&mut self, declarations: &Declarations) {
         let files = declarations.containers.values().filter_map(|container| container.spec.ssh_keys.as_ref());
-        for file in files.map(|keys| &keys.file) {
+        let clouds = declarations.virtual_machines.values().filter_map(|machine| machine.spec.cloud_init.as_ref());
+        for file in files.chain(clouds.filter_map(|cloud| cloud.ssh_keys.as_ref())).map(|keys| &keys.file) {
             // One that is not there is reported by whoever needs it.
             if let Ok(Ok(text)) = self.tree.read(file).map(String::from_utf8) {
                 self.secrets.replace(Reference::File(file.clone()), SecretString::from(text));

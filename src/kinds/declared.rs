@@ -1,7 +1,7 @@
 //! What people declared, by kind and name.
 use super::{
     container::Container, dns_slug::DnsSlug, gateway::Gateway, port_allocation::PortAllocation, site::Site,
-    sync_schedule::SyncSchedule, template::Template, tunnel::Tunnel,
+    sync_schedule::SyncSchedule, template::Template, tunnel::Tunnel, virtual_machine::VirtualMachine,
 };
 use crate::{
     ledger::{Block, Lock},
@@ -33,6 +33,7 @@ pub struct Declarations {
     pub gateways: BTreeMap<Name, Declared<Gateway>>,
     pub templates: BTreeMap<Name, Declared<Template>>,
     pub containers: BTreeMap<Name, Declared<Container>>,
+    pub virtual_machines: BTreeMap<Name, Declared<VirtualMachine>>,
     pub port_allocations: BTreeMap<Name, Declared<PortAllocation>>,
     pub dns_slugs: BTreeMap<Name, Declared<DnsSlug>>,
     pub tunnels: BTreeMap<Name, Declared<Tunnel>>,
@@ -66,13 +67,13 @@ impl Declarations {
         })
     }
 
-    /// The id of a container.
-    pub fn vmid(&self, declared: &Declared<Container>) -> Option<Vmid> {
+    /// The id of a guest.
+    pub fn vmid<S: Spec>(&self, declared: &Declared<S>) -> Option<Vmid> {
         Vmid::try_from(self.lock.objects.get(&declared.id())?.vmid?).ok()
     }
 
     /// What `hwaddr: auto` of an interface became. `None` also for what is adopted: it keeps the address that it has.
-    pub fn mac(&self, declared: &Declared<Container>, interface: &str) -> Option<Mac> {
+    pub fn mac<S: Spec>(&self, declared: &Declared<S>, interface: &str) -> Option<Mac> {
         self.lock.objects.get(&declared.id())?.macs.get(interface).copied()
     }
 

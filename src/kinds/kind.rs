@@ -9,6 +9,7 @@ use super::{
     sync_schedule::SyncSchedule,
     template::Template,
     tunnel::Tunnel,
+    virtual_machine::VirtualMachine,
 };
 use crate::{
     manifest::{Diagnostic, Document, Metadata, Segment, typed},
@@ -36,6 +37,7 @@ pub const KINDS: &[Kind] = &[
     kind::<Gateway>(),
     kind::<Template>(),
     kind::<Container>(),
+    kind::<VirtualMachine>(),
     kind::<PortAllocation>(),
     kind::<DnsSlug>(),
     kind::<Tunnel>(),
@@ -43,7 +45,7 @@ pub const KINDS: &[Kind] = &[
 ];
 
 /// Kinds of the language that are not there yet.
-pub(super) const PLANNED: [&str; 5] = ["VirtualMachine", "Route", "DnsRecord", "Service", "ComposeStack"];
+pub(super) const PLANNED: [&str; 4] = ["Route", "DnsRecord", "Service", "ComposeStack"];
 
 const fn kind<S: Spec>() -> Kind {
     Kind {

@@ -1,5 +1,6 @@
 //! What people declare: one folder per kind, with what a person writes (`spec.rs`) and one pure file per resource that it yields.
 pub mod allocation;
+pub mod any_guest;
 pub mod check;
 pub mod cloudflare_scope;
 pub mod container;
@@ -17,7 +18,9 @@ pub mod site;
 pub mod sync_schedule;
 pub mod template;
 pub mod tunnel;
+pub mod virtual_machine;
 
+pub use any_guest::{AnyGuest, Device};
 pub use declared::{Declarations, Declared, Spec};
 pub use generated::{reference_files, schema_file, schema_files};
 pub use kind::{KINDS, Kind};

@@ -5,6 +5,7 @@ mod environment;
 mod examples;
 mod interrupt;
 mod lock;
+mod machines;
 mod ports;
 mod rebuild;
 mod reconcile;

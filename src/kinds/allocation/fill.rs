@@ -20,6 +20,7 @@ pub fn fill(declarations: &mut Declarations, lock: Lock) -> Vec<Diagnostic> {
     of(&mut declarations.gateways, &lock, &mut missing);
     of(&mut declarations.templates, &lock, &mut missing);
     of(&mut declarations.containers, &lock, &mut missing);
+    of(&mut declarations.virtual_machines, &lock, &mut missing);
     of(&mut declarations.port_allocations, &lock, &mut missing);
     of(&mut declarations.dns_slugs, &lock, &mut missing);
     of(&mut declarations.tunnels, &lock, &mut missing);

@@ -1,6 +1,9 @@
 //! Ids and hardware addresses of guests.
-use super::{Work, choose, mistake};
-use crate::model::{DeclarationId, Mac, Slug};
+use super::{Work, choose, mistake, mistake_at};
+use crate::{
+    kinds::AnyGuest,
+    model::{DeclarationId, Mac, Slug},
+};
 use std::collections::BTreeSet;
 
 /// Proxmox gives ids from here (its default `next-id` range).
@@ -11,12 +14,12 @@ impl Work<'_> {
     pub(super) fn guests(&mut self) {
         let mut vmids = self.taken_vmids();
         let mut macs = self.taken_macs();
-        for declared in self.declarations.containers.values() {
+        for declared in self.declarations.guests() {
             let id = declared.id();
-            let pinned = declared.spec.vmid.pinned().map(|vmid| vmid.get());
+            let pinned = declared.pinned().map(|vmid| vmid.get());
             let Some(entry) = self.out.lock.objects.get(&id) else { continue };
             let carried = self.carried.guests.iter().find(|(_, guest)| guest.uid.as_ref() == Some(&entry.uid));
-            let adopted = declared.meta.adopt.as_ref().and_then(|text| text.parse().ok());
+            let adopted = declared.meta().adopt.as_ref().and_then(|text| text.parse().ok());
             // An id that another guest of ours still carries was given away too early (by a look-less `lock --offline`).
             let others = |vmid: &u32| {
                 self.carried.guests.get(vmid).is_some_and(|g| g.uid.as_ref().is_some_and(|uid| *uid != entry.uid))
@@ -29,7 +32,7 @@ impl Work<'_> {
                     Some(vmid) => vmid,
                     None => {
                         let text = "there is no free vmid between 100 and 999999999".to_string();
-                        self.out.problems.push(mistake(declared, &["spec", "vmid"], "no-free-vmid", text));
+                        self.out.problems.push(mistake_at(declared.origin(), &["spec", "vmid"], "no-free-vmid", text));
                         continue;
                     }
                 },
@@ -37,10 +40,10 @@ impl Work<'_> {
             vmids.insert(vmid);
             // What is adopted keeps the addresses that it has: they are read from it, never chosen.
             let live = self.carried.guests.get(&vmid);
-            let foreign = declared.meta.adopt.is_some();
+            let foreign = declared.meta().adopt.is_some();
             let mut wanted = std::collections::BTreeMap::new();
-            for device in declared.spec.networks.iter().filter(|device| device.hwaddr.pinned().is_none()) {
-                let name = device.name.to_string();
+            for device in declared.devices().into_iter().filter(|device| device.hwaddr.pinned().is_none()) {
+                let name = device.name;
                 let kept = entry.macs.get(&name).or_else(|| live.and_then(|guest| guest.macs.get(&name))).copied();
                 let chosen = || if foreign { None } else { choose::mac(&entry.uid, &name, &macs) };
                 if let Some(mac) = kept.or_else(chosen) {
@@ -67,15 +70,15 @@ impl Work<'_> {
     }
 
     fn taken_vmids(&self) -> BTreeSet<u32> {
-        let pinned = self.declarations.containers.values().filter_map(|c| c.spec.vmid.pinned()).map(|vmid| vmid.get());
+        let pinned = self.declarations.guests().filter_map(AnyGuest::pinned).map(|vmid| vmid.get());
         let locked = self.out.lock.objects.values().filter_map(|entry| entry.vmid);
         let held = self.carried.guests.keys().chain(&self.released).copied();
         pinned.chain(locked).chain(held).collect()
     }
 
     fn taken_macs(&self) -> BTreeSet<Mac> {
-        let devices = self.declarations.containers.values().flat_map(|c| &c.spec.networks);
-        let pinned = devices.filter_map(|device| device.hwaddr.pinned()).copied();
+        let devices = self.declarations.guests().flat_map(AnyGuest::devices);
+        let pinned = devices.filter_map(|device| device.hwaddr.pinned().copied());
         let locked = self.out.lock.objects.values().flat_map(|entry| entry.macs.values()).copied();
         let live = self.carried.guests.values().flat_map(|guest| guest.macs.values()).copied();
         pinned.chain(locked).chain(live).collect()

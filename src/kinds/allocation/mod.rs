@@ -12,7 +12,7 @@ mod world;
 pub use carried::{Carried, CarriedGuest};
 pub use fill::fill;
 
-use super::declared::{Declarations, Declared, Spec};
+use super::declared::{Declarations, Declared, Origin, Spec};
 use crate::{
     ledger::{Entry, Lock},
     manifest::{Diagnostic, Document, Segment, Spot},
@@ -157,6 +157,7 @@ fn each(declarations: &Declarations) -> Vec<Object> {
     of(&declarations.gateways, &mut out);
     of(&declarations.templates, &mut out);
     of(&declarations.containers, &mut out);
+    of(&declarations.virtual_machines, &mut out);
     of(&declarations.port_allocations, &mut out);
     of(&declarations.dns_slugs, &mut out);
     of(&declarations.tunnels, &mut out);
@@ -166,9 +167,14 @@ fn each(declarations: &Declarations) -> Vec<Object> {
 
 /// A mistake at a field of a declared object.
 fn mistake<S: Spec>(declared: &Declared<S>, path: &[&str], code: &'static str, message: String) -> Diagnostic {
+    mistake_at(&declared.origin, path, code, message)
+}
+
+/// A mistake at a field of an object that was read from this document.
+fn mistake_at(origin: &Origin, path: &[&str], code: &'static str, message: String) -> Diagnostic {
     let segments: Vec<Segment> = path.iter().map(|part| Segment::from(*part)).collect();
     let spot = |document: &std::sync::Arc<Document>| -> Spot { document.value_spot(&segments) };
-    match &declared.origin.0 {
+    match &origin.0 {
         Some(document) => Diagnostic::error(code, spot(document), message),
         None => Diagnostic::general(code, message),
     }

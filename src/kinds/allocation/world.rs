@@ -58,8 +58,10 @@ impl Carried {
                 Found::Duplicates(_) => (None, None),
             };
             let interfaces = live.into_iter().flat_map(|live| live.interfaces().into_values());
-            let macs =
-                interfaces.filter_map(|interface| Some((interface.name, interface.mac?.parse().ok()?))).collect();
+            let of_containers = interfaces.filter_map(|i| Some((i.name, i.mac?.parse().ok()?)));
+            let cards = live.into_iter().flat_map(|live| live.cards());
+            let of_machines = cards.filter_map(|(n, card)| Some((format!("net{n}"), card.mac?.parse().ok()?)));
+            let macs = of_containers.chain(of_machines).collect();
             self.guests.insert(vmid.get(), CarriedGuest { uid, macs });
         }
     }

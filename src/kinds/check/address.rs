@@ -1,12 +1,12 @@
 //! Addresses: given once, with their gateways beside them, and where the Gateway can reach them.
 use super::{
     claim::{Claim, exclusive},
-    spot,
+    guest_spot, spot,
 };
 use crate::{
     kinds::{
-        Declarations, Declared,
-        container::{Address4, Address6, Container, NetworkDevice},
+        AnyGuest, Declarations, Device,
+        container::{Address4, Address6},
     },
     manifest::Diagnostic,
     model::{Name, Network},
@@ -15,21 +15,25 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
     let devices = || {
-        let guests = declarations.containers.values();
-        guests.flat_map(|guest| guest.spec.networks.iter().enumerate().map(move |(i, device)| (guest, i, device)))
+        let guests = declarations.guests();
+        guests.flat_map(|guest| guest.devices().into_iter().enumerate().map(move |(i, device)| (guest, i, device)))
     };
     let macs = devices().filter_map(|(guest, i, device)| {
         let mac = device.hwaddr.pinned()?;
-        Some(Claim { key: *mac, spot: spot(guest, &format!("spec.networks.{i}.hwaddr")), by: guest.id().to_string() })
+        Some(Claim {
+            key: *mac,
+            spot: guest_spot(guest, &format!("spec.networks.{i}.hwaddr")),
+            by: guest.id().to_string(),
+        })
     });
     exclusive("duplicate-mac", |mac| format!("the MAC address {mac}"), macs.collect(), found);
     let mut addresses: Vec<Claim<IpAddr>> = Vec::new();
     for (guest, i, device) in devices() {
-        for (field, address) in fixed(device) {
-            let spot = spot(guest, &format!("spec.networks.{i}.{field}"));
+        for (field, address) in fixed(&device) {
+            let spot = guest_spot(guest, &format!("spec.networks.{i}.{field}"));
             addresses.push(Claim { key: address, spot, by: guest.id().to_string() });
         }
-        routers(guest, i, device, found);
+        routers(guest, i, &device, found);
     }
     if let Some(gateway) = declarations.gateway() {
         for (i, address) in gateway.spec.public_addresses.iter().enumerate() {
@@ -42,7 +46,7 @@ pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
 }
 
 /// The fixed addresses of a device, with their fields.
-fn fixed(device: &NetworkDevice) -> impl Iterator<Item = (&'static str, IpAddr)> {
+fn fixed(device: &Device<'_>) -> impl Iterator<Item = (&'static str, IpAddr)> + use<> {
     let four = device.address.and_then(|address| match address {
         Address4::Fixed(address) => Some(("address", IpAddr::V4(address.address()))),
         Address4::Dhcp | Address4::Manual => None,
@@ -55,10 +59,10 @@ fn fixed(device: &NetworkDevice) -> impl Iterator<Item = (&'static str, IpAddr)>
 }
 
 /// A router must be in the network of the address beside it, and not be that address.
-fn routers(guest: &Declared<Container>, i: usize, device: &NetworkDevice, found: &mut Vec<Diagnostic>) {
+fn routers(guest: AnyGuest<'_>, i: usize, device: &Device<'_>, found: &mut Vec<Diagnostic>) {
     let mut wrong = |field: &str, beside: &str, message: String, hint: &str| {
-        let mistake = Diagnostic::error("gateway", spot(guest, &format!("spec.networks.{i}.{field}")), message);
-        let mistake = mistake.other(spot(guest, &format!("spec.networks.{i}.{beside}")), "the address");
+        let mistake = Diagnostic::error("gateway", guest_spot(guest, &format!("spec.networks.{i}.{field}")), message);
+        let mistake = mistake.other(guest_spot(guest, &format!("spec.networks.{i}.{beside}")), "the address");
         found.push(mistake.hint(hint));
     };
     if let Some(router) = device.gateway {
@@ -119,37 +123,36 @@ fn reachable(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
     let published = declarations.port_allocations.values().map(|p| (&p.spec.guest, spot(p, "spec.guest"), p.id()));
     let named = declarations.dns_slugs.values().map(|s| (&s.spec.guest, spot(s, "spec.guest"), s.id()));
     for (name, reference, by) in published.chain(named) {
-        let Some(guest) = declarations.containers.get(name).filter(|_| seen.insert(name)) else { continue };
-        if inside(&guest.spec, networks) {
+        let Some(guest) = declarations.guest(name).filter(|_| seen.insert(name)) else { continue };
+        let devices = guest.devices();
+        if inside(&devices, networks) {
             continue;
         }
-        let outside = guest
-            .spec
-            .networks
-            .iter()
-            .enumerate()
-            .flat_map(|(i, device)| fixed(device).map(move |(f, a)| (i, f, a)))
-            .next();
+        let outside =
+            devices.iter().enumerate().flat_map(|(i, device)| fixed(device).map(move |(f, a)| (i, f, a))).next();
         let mistake = match outside {
             Some((i, field, address)) => {
                 let message = format!(
                     "the address {address} is outside the guest networks of the Gateway, which cannot reach it"
                 );
-                let mistake =
-                    Diagnostic::error("address-outside", spot(guest, &format!("spec.networks.{i}.{field}")), message);
+                let mistake = Diagnostic::error(
+                    "address-outside",
+                    guest_spot(guest, &format!("spec.networks.{i}.{field}")),
+                    message,
+                );
                 mistake.other(spot(gateway, "spec.guestNetworks.0"), "the guest networks")
             }
             None => {
-                let message = format!("`{}` has no address by which it could be reached", guest.meta.name);
-                Diagnostic::error("address-outside", spot(guest, "metadata.name"), message)
+                let message = format!("`{}` has no address by which it could be reached", guest.meta().name);
+                Diagnostic::error("address-outside", guest_spot(guest, "metadata.name"), message)
             }
         };
         found.push(mistake.other(reference, format!("needed by {by}")));
     }
 }
 
-fn inside(spec: &Container, networks: &[Network]) -> bool {
-    spec.networks.iter().any(|device| {
+fn inside(devices: &[Device<'_>], networks: &[Network]) -> bool {
+    devices.iter().any(|device| {
         matches!(device.address, Some(Address4::Dhcp))
             || fixed(device).any(|(_, address)| networks.iter().any(|network| network.contains(address)))
     })

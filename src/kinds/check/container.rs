@@ -1,7 +1,7 @@
 //! What a container's fields must be, beyond their shape.
 use super::{
     claim::{Claim, exclusive},
-    key_spot, spot,
+    guest_spot, key_spot, spot,
 };
 use crate::{
     kinds::{
@@ -13,19 +13,16 @@ use crate::{
 };
 
 pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
-    let all = || declarations.containers.values();
-    let vmids = all().filter_map(|guest| {
-        let vmid = guest.spec.vmid.pinned()?;
-        Some(Claim { key: *vmid, spot: spot(guest, "spec.vmid"), by: guest.id().to_string() })
+    let vmids = declarations.guests().filter_map(|guest| {
+        Some(Claim { key: guest.pinned()?, spot: guest_spot(guest, "spec.vmid"), by: guest.id().to_string() })
     });
     exclusive("duplicate-vmid", |vmid| format!("the vmid {vmid}"), vmids.collect(), found);
-    let hostnames = all().map(|guest| Claim {
-        key: guest.spec.hostname(&guest.meta.name).as_str().to_ascii_lowercase(),
-        spot: spot(guest, if guest.spec.hostname.is_some() { "spec.hostname" } else { "metadata.name" }),
-        by: guest.id().to_string(),
+    let hostnames = declarations.guests().map(|guest| {
+        let (name, field) = guest.hostname();
+        Claim { key: name.to_ascii_lowercase(), spot: guest_spot(guest, field), by: guest.id().to_string() }
     });
     exclusive("duplicate-hostname", |name| format!("the hostname `{name}`"), hostnames.collect(), found);
-    for guest in all() {
+    for guest in declarations.containers.values() {
         sizes(guest, found);
         inside(guest, found);
         defaults(declarations, guest, found);

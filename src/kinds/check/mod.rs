@@ -12,8 +12,9 @@ mod schedule;
 mod site;
 mod template;
 mod unsupported;
+mod virtual_machine;
 
-use super::{Declarations, Declared, Spec, load::Named};
+use super::{AnyGuest, Declarations, Declared, Spec, declared::Origin, load::Named};
 use crate::manifest::{Diagnostic, Document, Segment, SourceFile, Spot};
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub(super) fn all(whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
     reference::check(whole, found);
     template::check(whole.declarations, found);
     container::check(whole.declarations, found);
+    virtual_machine::check(whole.declarations, found);
     address::check(whole.declarations, found);
     port::check(whole, found);
     host_name::check(whole.declarations, found);
@@ -49,9 +51,18 @@ impl Whole<'_> {
 
 /// Where a field of a declared object stands: `spec.networks.0.address`.
 fn spot<S: Spec>(declared: &Declared<S>, path: &str) -> Spot {
-    match &declared.origin.0 {
+    spot_in(&declared.origin, declared.place.file.as_str(), path)
+}
+
+/// The same of a guest of either kind.
+fn guest_spot(guest: AnyGuest<'_>, path: &str) -> Spot {
+    spot_in(guest.origin(), guest.file(), path)
+}
+
+fn spot_in(origin: &Origin, file: &str, path: &str) -> Spot {
+    match &origin.0 {
         Some(document) => document.value_spot(&Segment::path(path)),
-        None => Spot { file: Arc::new(SourceFile::new(declared.place.file.as_str(), "")), span: 0..0 },
+        None => Spot { file: Arc::new(SourceFile::new(file, "")), span: 0..0 },
     }
 }
 

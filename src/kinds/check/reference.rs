@@ -1,36 +1,46 @@
 //! References, and what a kind needs beside it.
 use super::{Whole, spot};
 use crate::{
-    kinds::{Declared, Spec, container::TemplateSource},
+    kinds::{Declared, Spec, container::TemplateSource, virtual_machine::ImageSource},
     manifest::{Diagnostic, suggest},
     model::Name,
 };
 use std::collections::BTreeSet;
 
+/// What `guest:` may name.
+const GUESTS: &[&str] = &["Container", "VirtualMachine"];
+
 pub(super) fn check(whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
     let declarations = whole.declarations;
     for container in declarations.containers.values() {
         if let TemplateSource::Declared(name) = &container.spec.template {
-            leads(whole, container, "spec.template", "Template", name, found);
+            leads(whole, container, "spec.template", &["Template"], name, found);
         }
     }
     for allocation in declarations.port_allocations.values() {
-        leads(whole, allocation, "spec.guest", "Container", &allocation.spec.guest, found);
+        leads(whole, allocation, "spec.guest", GUESTS, &allocation.spec.guest, found);
         needs_gateway(whole, allocation, found);
     }
     for slug in declarations.dns_slugs.values() {
-        leads(whole, slug, "spec.guest", "Container", &slug.spec.guest, found);
+        leads(whole, slug, "spec.guest", GUESTS, &slug.spec.guest, found);
         needs_gateway(whole, slug, found);
         needs_proxy(whole, slug, found);
         needs_site(whole, slug, "cloudflare", found);
     }
+    for machine in declarations.virtual_machines.values() {
+        for (i, disk) in machine.spec.disks.iter().enumerate() {
+            if let Some(ImageSource::Declared(name)) = &disk.image {
+                leads(whole, machine, &format!("spec.disks.{i}.image"), &["Template"], name, found);
+            }
+        }
+    }
     for tunnel in declarations.tunnels.values() {
-        leads(whole, tunnel, "spec.connector.guest", "Container", &tunnel.spec.connector.guest, found);
+        leads(whole, tunnel, "spec.connector.guest", GUESTS, &tunnel.spec.connector.guest, found);
         needs_site(whole, tunnel, "cloudflare", found);
         needs_site(whole, tunnel, "host", found);
     }
     for schedule in declarations.sync_schedules.values() {
-        leads(whole, schedule, "spec.guest", "Container", &schedule.spec.guest, found);
+        leads(whole, schedule, "spec.guest", GUESTS, &schedule.spec.guest, found);
         needs_site(whole, schedule, "host", found);
     }
     for gateway in declarations.gateways.values() {
@@ -38,6 +48,7 @@ pub(super) fn check(whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
     }
     renamed(whole, &declarations.gateways, found);
     renamed(whole, &declarations.containers, found);
+    renamed(whole, &declarations.virtual_machines, found);
     renamed(whole, &declarations.port_allocations, found);
     renamed(whole, &declarations.dns_slugs, found);
     renamed(whole, &declarations.tunnels, found);
@@ -49,12 +60,12 @@ fn leads<S: Spec>(
     whole: &Whole<'_>,
     from: &Declared<S>,
     path: &str,
-    kind: &str,
+    kinds: &[&'static str],
     name: &Name,
     found: &mut Vec<Diagnostic>,
 ) {
-    let none = BTreeSet::new();
-    let names = whole.named.get(kind).unwrap_or(&none);
+    let names: BTreeSet<String> = kinds.iter().filter_map(|kind| whole.named.get(kind)).flatten().cloned().collect();
+    let kind = kinds.join(" or ");
     if names.contains(name.as_str()) {
         return;
     }
@@ -62,7 +73,7 @@ fn leads<S: Spec>(
     found.push(match suggest(name.as_str(), names.iter().map(String::as_str)) {
         Some(meant) => mistake.hint(format!("did you mean `{meant}`?")),
         None if names.is_empty() => mistake.hint(format!("no {kind} is declared at all")),
-        None => mistake.hint(format!("declare one, or name one that there is: {}", few(names))),
+        None => mistake.hint(format!("declare one, or name one that there is: {}", few(&names))),
     });
 }
 

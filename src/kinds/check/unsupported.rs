@@ -36,6 +36,22 @@ pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+    for machine in declarations.virtual_machines.values() {
+        let password = machine.spec.cloud_init.as_ref().and_then(|cloud| cloud.password.as_ref());
+        references.extend(password.map(|p| (p, spot(machine, "spec.cloudInit.password.sops"))));
+        if matches!(machine.spec.restart_policy, RestartPolicy::Window(_)) {
+            refuse(spot(machine, "spec.restartPolicy"), "a window for restarts", "write `never` or `whenNeeded`");
+        }
+    }
+    let inside = |name| declarations.virtual_machines.contains_key(name);
+    for tunnel in declarations.tunnels.values().filter(|tunnel| inside(&tunnel.spec.connector.guest)) {
+        let hint = "name a Container, which reaches the machine over the network";
+        refuse(spot(tunnel, "spec.connector.guest"), "a connector inside a virtual machine", hint);
+    }
+    for schedule in declarations.sync_schedules.values().filter(|schedule| inside(&schedule.spec.guest)) {
+        let hint = "name a Container; nothing looks inside virtual machines yet";
+        refuse(spot(schedule, "spec.guest"), "a schedule inside a virtual machine", hint);
+    }
     for (reference, spot) in references {
         if matches!(reference, Reference::Sops(_)) {
             refuse(

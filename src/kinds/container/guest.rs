@@ -1,7 +1,10 @@
 //! The guest that a container is.
 use super::{Address4, Address6, Container, NetworkDevice, RestartPolicy, State, TemplateSource};
 use crate::{
-    kinds::declared::{Declarations, Declared},
+    kinds::{
+        declared::{Declarations, Declared},
+        virtual_machine,
+    },
     model::{Found, Name, Note, Observation, Observed, Ready, Resource, Vmid, Wanted, Wants},
     providers::proxmox::{GuestType, network::Interface},
     resources::{
@@ -18,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What an observation of guests has to know. `None` without a Site.
 pub fn scope(declarations: &Declarations) -> Option<Scope> {
     let site = declarations.site()?.meta.name.to_string();
-    let wanted = declarations.containers.values().filter_map(|c| declarations.vmid(c)).collect();
-    Some(Scope { site, wanted })
+    let wanted = declarations.guests().filter_map(|guest| guest.vmid(declarations)).collect();
+    Some(Scope { site, wanted, keys: virtual_machine::guest::keys(declarations) })
 }
 
 /// The guests of all containers.
@@ -113,7 +116,7 @@ fn desired(
     };
     Ok(Desired {
         node: spec.node.as_ref().or(defaults.node.as_ref()).ok_or("node")?.to_string(),
-        origin,
+        made_from: origin.into_iter().collect(),
         start_on_boot: spec.start_on_boot,
         startup: spec.startup.as_ref().map(|s| Startup {
             order: s.order,
@@ -134,7 +137,7 @@ fn desired(
 }
 
 /// Whether something else of the site puts units into it.
-fn has_units(declarations: &Declarations, guest: &Name) -> bool {
+pub fn has_units(declarations: &Declarations, guest: &Name) -> bool {
     declarations.sync_schedules.values().any(|s| s.spec.guest == *guest)
         || declarations.tunnels.values().any(|t| t.spec.connector.guest == *guest)
 }

@@ -1,7 +1,7 @@
 //! How what serves a guest finds it: its id, its identity, its addresses.
-use super::{Address4, Address6, Container, State};
+use super::{Address4, Address6, State};
 use crate::{
-    kinds::declared::{Declarations, Declared},
+    kinds::{AnyGuest, Declarations, Device},
     model::{Name, ObjectId, Resource, Uid, Vmid},
     resources::{World, guest::Guest},
 };
@@ -12,16 +12,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct Reach<'a> {
     pub vmid: Vmid,
     pub uid: &'a Uid,
-    declared: &'a Declared<Container>,
+    guest: AnyGuest<'a>,
     live: Option<&'a crate::resources::guest::Live>,
 }
 
 impl Declarations {
     /// The guest of this name. `earlier` holds the settled guests. `None` where there is no such guest, or no lock yet.
     pub fn reach<'a>(&'a self, guest: &Name, earlier: &'a World) -> Option<Reach<'a>> {
-        let declared = self.containers.get(guest)?;
-        let vmid = self.vmid(declared)?;
-        Some(Reach { vmid, uid: declared.uid.as_ref()?, declared, live: earlier.ours::<Guest>(&vmid) })
+        let guest = self.guest(guest)?;
+        let vmid = guest.vmid(self)?;
+        Some(Reach { vmid, uid: guest.uid()?, guest, live: earlier.ours::<Guest>(&vmid) })
     }
 }
 
@@ -34,11 +34,13 @@ impl Reach<'_> {
     /// Its first IPv4 address: the fixed one of its manifest, else the one that it was lent. `None`: known only when it
     /// runs, or it has none.
     pub fn ipv4(&self) -> Option<Ipv4Addr> {
-        let fixed = self.declared.spec.networks.iter().find_map(|device| match device.address {
+        let devices = self.guest.devices();
+        let fixed = devices.iter().filter(|device| self.answers(device)).find_map(|device| match device.address {
             Some(Address4::Fixed(cidr)) => Some(cidr.address()),
             _ => None,
         });
-        fixed.or_else(|| match self.live?.address(None, IpAddr::is_ipv4)? {
+        let leased = |device: &Device<'_>| self.live?.address(Some(&device.reads), IpAddr::is_ipv4);
+        fixed.or_else(|| match devices.iter().find_map(leased)? {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
         })
@@ -46,14 +48,21 @@ impl Reach<'_> {
 
     /// Its first IPv6 address, likewise.
     pub fn ipv6(&self) -> Option<Ipv6Addr> {
-        let fixed = self.declared.spec.networks.iter().find_map(|device| match device.address6 {
+        let devices = self.guest.devices();
+        let fixed = devices.iter().filter(|device| self.answers(device)).find_map(|device| match device.address6 {
             Some(Address6::Fixed(cidr)) => Some(cidr.address()),
             _ => None,
         });
-        fixed.or_else(|| match self.live?.address(None, IpAddr::is_ipv6)? {
+        let leased = |device: &Device<'_>| self.live?.address(Some(&device.reads), IpAddr::is_ipv6);
+        fixed.or_else(|| match devices.iter().find_map(leased)? {
             IpAddr::V6(ip) => Some(ip),
             IpAddr::V4(_) => None,
         })
+    }
+
+    /// Whether something is to answer at a fixed address of this device, now or once the steps before are done.
+    fn answers(&self, device: &Device<'_>) -> bool {
+        self.live.is_some() || !device.comes_late
     }
 
     /// Whether it is there, ours and settled.
@@ -64,6 +73,6 @@ impl Reach<'_> {
     /// Whether one can look and write inside once the steps before are done: it runs and is to run, or is to be made. One
     /// that is to be started first is looked into when it runs.
     pub fn can_be_entered(&self) -> bool {
-        self.declared.spec.state == State::Running && self.live.is_none_or(|live| live.running)
+        self.guest.state() == State::Running && self.live.is_none_or(|live| live.running)
     }
 }

@@ -43,9 +43,9 @@ pub fn keys(declarations: &Declarations, slug: &Declared<DnsSlug>) -> BTreeMap<K
 pub fn record(declarations: &Declarations, observed: &Observed<DnsRecord>, _: &World) -> Wants<DnsRecord> {
     let mut wants = Wants::default();
     for declared in declarations.dns_slugs.values() {
-        let Some(guest) = declarations.containers.get(&declared.spec.guest) else { continue };
-        let Some(mark) = declarations.mark(declared, guest.uid.clone()) else { continue };
-        let uses: Vec<ObjectId> = declarations.vmid(guest).iter().map(Guest::id).collect();
+        let Some(guest) = declarations.guest(&declared.spec.guest) else { continue };
+        let Some(mark) = declarations.mark(declared, guest.uid().cloned()) else { continue };
+        let uses: Vec<ObjectId> = guest.vmid(declarations).iter().map(Guest::id).collect();
         let route = TraefikFile::id(&FileName::of(&mark));
         for (key, contents) in keys(declarations, declared) {
             let desired = Desired {

@@ -49,8 +49,8 @@ pub fn route(declarations: &Declarations, observed: &Observed<TraefikFile>, earl
 }
 
 fn mark(declarations: &Declarations, declared: &Declared<DnsSlug>) -> Option<Mark> {
-    let container = declarations.containers.get(&declared.spec.guest)?;
-    declarations.mark(declared, container.uid.clone())
+    let guest = declarations.guest(&declared.spec.guest)?;
+    declarations.mark(declared, guest.uid().cloned())
 }
 
 /// Why a route cannot be.
@@ -72,9 +72,9 @@ fn wanted(
     declared: &Declared<DnsSlug>,
     mark: Mark,
 ) -> Result<Option<Wanted<Desired>>, Obstacle> {
-    let container = declarations.containers.get(&declared.spec.guest);
-    let (Some(container), Some(host)) = (container, host_name(declarations, declared)) else { return Ok(None) };
-    let Some(guest) = declarations.vmid(container) else { return Ok(None) };
+    let serves = declarations.guest(&declared.spec.guest);
+    let (Some(serves), Some(host)) = (serves, host_name(declarations, declared)) else { return Ok(None) };
+    let Some(guest) = serves.vmid(declarations) else { return Ok(None) };
     let Some(gateway) = declarations.gateway().filter(|gateway| gateway.spec.traefik.is_some()) else {
         return Err("there is no Gateway with a Traefik".to_owned().into());
     };
@@ -87,7 +87,7 @@ fn wanted(
     }
     let live = earlier.ours::<Guest>(&guest);
     let networks = &gateway.spec.guest_networks;
-    let addresses = [guest_address4(&container.spec, live, networks), guest_address6(&container.spec, live, networks)];
+    let addresses = [guest_address4(serves, live, networks), guest_address6(serves, live, networks)];
     let key = FileName::of(&mark);
     // A guest that stands, stays, and has no address now (it is stopped): its route stays as it is.
     let kept = || {
@@ -97,7 +97,7 @@ fn wanted(
     };
     let pending = addresses.contains(&GuestAddress::Pending);
     let address = addresses.iter().find_map(|found| found.address()).or_else(|| pending.then(kept).flatten());
-    let name = &container.meta.name;
+    let name = &serves.meta().name;
     Ok(Some(match address {
         Some(address) => Wanted::Ready(Ready {
             mark,

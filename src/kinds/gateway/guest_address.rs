@@ -1,6 +1,9 @@
 //! At which addresses a guest is reached from the gateway.
 use crate::{
-    kinds::container::{Address4, Address6, Container},
+    kinds::{
+        AnyGuest, Device,
+        container::{Address4, Address6},
+    },
     model::Network,
     resources::guest,
 };
@@ -29,11 +32,11 @@ impl GuestAddress {
 /// The first IPv4 address of a guest in one of these networks, in the order of its devices.
 ///
 /// `live`: the guest as it stands and stays; without it only what the manifest fixes is known.
-pub fn guest_address4(container: &Container, live: Option<&guest::Live>, within: &[Network]) -> GuestAddress {
-    first(container.networks.iter().filter_map(|device| {
-        let leased = || lease(live, device.name.as_str(), |ip| ip.is_ipv4() && inside(within, ip));
+pub fn guest_address4(guest: AnyGuest<'_>, live: Option<&guest::Live>, within: &[Network]) -> GuestAddress {
+    first(guest.devices().iter().filter_map(|device| {
+        let leased = || lease(live, &device.reads, |ip| ip.is_ipv4() && inside(within, ip));
         match device.address? {
-            Address4::Fixed(cidr) => fixed(cidr.address().into(), within),
+            Address4::Fixed(cidr) => fixed(device, live, cidr.address().into(), within),
             Address4::Dhcp => Some(leased().map_or(GuestAddress::Pending, GuestAddress::At)),
             Address4::Manual => leased().map(GuestAddress::At),
         }
@@ -41,11 +44,11 @@ pub fn guest_address4(container: &Container, live: Option<&guest::Live>, within:
 }
 
 /// The same for IPv6. Addresses by which a device only reaches its own link never count.
-pub fn guest_address6(container: &Container, live: Option<&guest::Live>, within: &[Network]) -> GuestAddress {
-    first(container.networks.iter().filter_map(|device| {
-        let leased = || lease(live, device.name.as_str(), |ip| ip.is_ipv6() && inside(within, ip));
+pub fn guest_address6(guest: AnyGuest<'_>, live: Option<&guest::Live>, within: &[Network]) -> GuestAddress {
+    first(guest.devices().iter().filter_map(|device| {
+        let leased = || lease(live, &device.reads, |ip| ip.is_ipv6() && inside(within, ip));
         match device.address6? {
-            Address6::Fixed(cidr) => fixed(cidr.address().into(), within),
+            Address6::Fixed(cidr) => fixed(device, live, cidr.address().into(), within),
             Address6::Auto | Address6::Dhcp => Some(leased().map_or(GuestAddress::Pending, GuestAddress::At)),
             Address6::Manual => leased().map(GuestAddress::At),
         }
@@ -56,8 +59,10 @@ fn inside(within: &[Network], ip: &IpAddr) -> bool {
     within.iter().any(|network| network.contains(*ip))
 }
 
-fn fixed(ip: IpAddr, within: &[Network]) -> Option<GuestAddress> {
-    inside(within, &ip).then_some(GuestAddress::At(ip))
+/// A machine answers at its fixed address when it is set up and started, which takes several steps.
+fn fixed(device: &Device<'_>, live: Option<&guest::Live>, ip: IpAddr, within: &[Network]) -> Option<GuestAddress> {
+    let there = live.is_some() || !device.comes_late;
+    inside(within, &ip).then_some(if there { GuestAddress::At(ip) } else { GuestAddress::Pending })
 }
 
 fn lease(live: Option<&guest::Live>, device: &str, fits: impl Fn(&IpAddr) -> bool) -> Option<IpAddr> {

@@ -2,8 +2,7 @@
 use super::{Forward as Listed, Place, PortAllocation, default_layout};
 use crate::{
     kinds::{
-        Declarations, Declared,
-        container::Container,
+        AnyGuest, Declarations, Declared,
         gateway::{Gateway, GuestAddress, guest_address4, guest_address6},
     },
     ledger::Block,
@@ -34,10 +33,10 @@ pub fn forwards(declarations: &Declarations, observed: &Observed<Forwards>, earl
             let Some(gateway) = declarations.gateways.values().find(|g| g.meta.name.as_str() == block.gateway) else {
                 return Err(format!("there is no Gateway {}", block.gateway));
             };
-            let Some(container) = declarations.containers.get(&declared.spec.guest) else {
+            let Some(guest) = declarations.guest(&declared.spec.guest) else {
                 return Err(format!("there is no guest {}", declared.spec.guest));
             };
-            let owner = Owner { declared, block, gateway: &gateway.spec, container };
+            let owner = Owner { declared, block, gateway: &gateway.spec, serves: guest };
             owner.wanted(declarations, observed, earlier)
         };
         match found() {
@@ -56,7 +55,7 @@ struct Owner<'a> {
     declared: &'a Declared<PortAllocation>,
     block: &'a Block,
     gateway: &'a Gateway,
-    container: &'a Declared<Container>,
+    serves: AnyGuest<'a>,
 }
 
 impl Owner<'_> {
@@ -66,14 +65,11 @@ impl Owner<'_> {
         observed: &Observed<Forwards>,
         earlier: &World,
     ) -> Result<Option<Wanted<Desired>>, String> {
-        let mark = declarations.mark(self.declared, self.container.uid.clone());
-        let (Some(mark), Some(guest)) = (mark, declarations.vmid(self.container)) else { return Ok(None) };
+        let mark = declarations.mark(self.declared, self.serves.uid().cloned());
+        let (Some(mark), Some(guest)) = (mark, self.serves.vmid(declarations)) else { return Ok(None) };
         let live = earlier.ours::<Guest>(&guest);
         let networks = &self.gateway.guest_networks;
-        let addresses = [
-            guest_address4(&self.container.spec, live, networks),
-            guest_address6(&self.container.spec, live, networks),
-        ];
+        let addresses = [guest_address4(self.serves, live, networks), guest_address6(self.serves, live, networks)];
         let (mut to, mut pending) = (vec![], false);
         for (family, found) in Family::BOTH.into_iter().zip(addresses) {
             match found {
@@ -85,14 +81,14 @@ impl Owner<'_> {
             }
         }
         if pending || (to.is_empty() && addresses.contains(&GuestAddress::Pending)) {
-            let name = &self.container.meta.name;
+            let name = &self.serves.meta().name;
             let sketch = format!("{}-{} to the address that {name} gets", self.block.base, self.block.last());
             let declared = self.declared.id();
             return Ok(Some(Wanted::Waiting(Waiting { declared, on: Guest::id(&guest), sketch })));
         }
         if to.is_empty() {
             let within: Vec<String> = networks.iter().map(Network::to_string).collect();
-            return Err(format!("{} has no address in {}", self.container.meta.name, within.join(" or ")));
+            return Err(format!("{} has no address in {}", self.serves.meta().name, within.join(" or ")));
         }
         let forwards = self.forwards(&to)?;
         let desired = Desired { guest, size: self.block.size, forwards };

@@ -10,6 +10,7 @@ pub mod notes;
 pub mod property;
 mod qemu;
 mod reply;
+pub mod ssh_keys;
 mod storage;
 pub mod tags;
 mod task;
@@ -76,6 +77,7 @@ impl Default for Patience {
 #[derive(Clone)]
 pub struct Proxmox {
     wire: Arc<transport::Wire>,
+    homes: Arc<guests::Homes>,
     patience: Patience,
 }
 
@@ -90,7 +92,7 @@ impl Proxmox {
     }
     /// As [`Self::connect`], with other waiting times.
     pub fn connect_with(access: Access, patience: Patience) -> Answer<Self> {
-        Ok(Self { wire: Arc::new(transport::Wire::new(access)?), patience })
+        Ok(Self { wire: Arc::new(transport::Wire::new(access)?), homes: Arc::default(), patience })
     }
 
     /// The release, such as `9.2`.

@@ -1,4 +1,5 @@
 //! The client over real HTTPS: against recorded answers of a real Proxmox VE, and against a server that breaks off.
+mod qemu;
 mod server;
 use super::*;
 use serde_json::{Value, json};

@@ -1,13 +1,13 @@
 //! One change, as calls. Thin.
-use super::{Change, Guest, Live, Scope, observe};
+use super::{Change, Guest, Live, Scope, machine, observe};
 use crate::{
     model::{Answer, Class, Failure, Mark, Reference},
     providers::{
         Providers,
         proxmox::{
-            At, Config, Parameters, Proxmox,
+            At, Config, GuestType, Parameters, Proxmox,
             notes::{self, Stamp},
-            tags,
+            ssh_keys, tags,
         },
     },
     resources::Act,
@@ -22,13 +22,15 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
     let pve = observe::client(providers)?;
     let vmid = act.key.get();
     match (act.change, act.seen) {
-        (Change::Create { kind, node, parameters, ssh_keys }, None) => {
+        (Change::Create { kind, node, parameters, ssh_keys, password }, None) => {
             let mut parameters = parameters.clone();
-            if let Some(file) = ssh_keys {
-                let keys = providers.secrets.read(&Reference::File(file.clone())).await?;
-                parameters.insert("ssh-public-keys".into(), keys.expose_secret().to_owned());
-            }
+            hand_over(providers, *kind, ssh_keys.as_ref(), password.as_ref(), &mut parameters).await?;
             create(pve, &At { kind: *kind, node: node.clone(), vmid }, act.mark, parameters).await
+        }
+        (Change::Clone { node, of }, None) => {
+            let stamp = Stamp { mark: act.mark.clone(), vmid };
+            let at = At { kind: GuestType::Qemu, node: of.target.as_ref().unwrap_or(node).clone(), vmid };
+            taken(pve, &at, act.mark, pve.clone_qemu(node, vmid, of, &notes::stamped("", &stamp)).await).await
         }
         (Change::Adopt { tags: own }, Some(live)) => {
             let mut set = mark(live, act.mark, vmid);
@@ -37,14 +39,16 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
             set.insert("tags".into(), tags::print(&all));
             write(pve, live, vmid, &set, &[]).await
         }
-        (Change::Set { set, delete, mark: stale }, Some(live)) => {
+        (Change::Set { set, delete, ssh_keys, password, mark: stale }, Some(live)) => {
             let mut set = set.clone();
+            hand_over(providers, live.kind, ssh_keys.as_ref(), password.as_ref(), &mut set).await?;
             if *stale {
                 set.extend(mark(live, act.mark, vmid));
             }
             write(pve, live, vmid, &set, delete).await
         }
         (Change::Grow { disk, bytes }, Some(live)) => pve.resize(&live.at(vmid), disk, *bytes).await,
+        (Change::RewriteDrive, Some(live)) => pve.rewrite_cloud_init(&live.at(vmid)).await,
         (Change::Start, Some(live)) => start(pve, live, vmid).await,
         (Change::Stop, Some(live)) => pve.shutdown(&live.at(vmid), SHUTDOWN).await,
         (Change::Restart, Some(live)) => {
@@ -62,7 +66,35 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
 
 async fn create(pve: &Proxmox, at: &At, mark: &Mark, mut all: Parameters) -> Answer<()> {
     all.insert("description".into(), notes::stamped("", &Stamp { mark: mark.clone(), vmid: at.vmid }));
-    match pve.create(at, &all).await {
+    let created = pve.create(at, &all).await;
+    taken(pve, at, mark, created).await
+}
+
+/// What comes from files is read right before it is sent.
+async fn hand_over(
+    providers: &Providers,
+    kind: GuestType,
+    ssh_keys: Option<&String>,
+    password: Option<&Reference>,
+    parameters: &mut Parameters,
+) -> Answer<()> {
+    if let Some(file) = ssh_keys {
+        let keys = providers.secrets.read(&Reference::File(file.clone())).await?;
+        let (key, value) = match kind {
+            GuestType::Lxc => ("ssh-public-keys", keys.expose_secret().to_owned()),
+            GuestType::Qemu => ("sshkeys", ssh_keys::value(keys.expose_secret())),
+        };
+        parameters.insert(key.into(), value);
+    }
+    if let Some(reference) = password {
+        let password = providers.secrets.read(reference).await?;
+        parameters.insert("cipassword".into(), password.expose_secret().trim_end_matches(['\r', '\n']).to_owned());
+    }
+    Ok(())
+}
+
+async fn taken(pve: &Proxmox, at: &At, mark: &Mark, made: Answer<()>) -> Answer<()> {
+    match made {
         // Somebody was faster; perhaps an earlier try of ours whose reply was lost.
         Err(taken) if taken.class == Class::Conflict => match pve.config_when_made(at).await {
             Ok(config) if is_of(&config, mark) => Ok(()),
@@ -74,6 +106,13 @@ async fn create(pve: &Proxmox, at: &At, mark: &Mark, mut all: Parameters) -> Ans
 
 async fn start(pve: &Proxmox, live: &Live, vmid: u32) -> Answer<()> {
     pve.start(&live.at(vmid)).await?;
+    if live.kind == GuestType::Qemu {
+        if machine::settings::leases(live) {
+            let macs: Vec<String> = live.cards().into_values().filter_map(|card| card.mac).collect();
+            pve.await_agent(&live.at(vmid), |i| i.mac.as_ref().is_some_and(|mac| macs.contains(mac))).await?;
+        }
+        return Ok(());
+    }
     let leases = live.interfaces().into_values().filter(|i| i.ip.as_deref() == Some("dhcp"));
     for interface in leases {
         // Forwards and records are made of the lease. Without one in time they wait for the next pass.

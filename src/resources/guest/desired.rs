@@ -1,8 +1,11 @@
 //! The two sides of a guest, and what can be done to it.
-use super::container::Container;
+use super::{
+    container::Container,
+    machine::{Card, Machine, Seen},
+};
 use crate::{
-    model::ObjectId,
-    providers::proxmox::{Address, At, Config, GuestType, network::Interface},
+    model::{ObjectId, Reference},
+    providers::proxmox::{Address, At, CloneOf, Config, GuestType, network::Interface},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -17,8 +20,9 @@ use std::{
 pub struct Desired {
     /// Where it is made. A guest that is found on another node of the cluster stays there.
     pub node: String,
-    /// What brings the volume that it is made from to the node, where something does.
-    pub origin: Option<ObjectId>,
+    /// What must be there for it to be made: what brings its template or images to the node, the machine that it is copied
+    /// from.
+    pub made_from: Vec<ObjectId>,
     pub start_on_boot: Option<bool>,
     pub startup: Option<Startup>,
     pub protection: Option<bool>,
@@ -36,6 +40,7 @@ pub struct Desired {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Body {
     Container(Container),
+    Machine(Machine),
 }
 
 impl Desired {
@@ -43,6 +48,7 @@ impl Desired {
     pub fn kind(&self) -> GuestType {
         match self.body {
             Body::Container(_) => GuestType::Lxc,
+            Body::Machine(_) => GuestType::Qemu,
         }
     }
 }
@@ -76,6 +82,8 @@ pub struct Live {
     pub config: Config,
     /// What its interfaces really have: configured ones, and leases where it gets its addresses from elsewhere.
     pub addresses: Vec<Address>,
+    /// Of a virtual machine, beside its configuration.
+    pub machine: Seen,
 }
 
 impl Live {
@@ -96,6 +104,14 @@ impl Live {
         let numbered = |(key, value): (&String, &String)| Some((key.strip_prefix("net")?.parse().ok()?, value.clone()));
         self.config.values.iter().filter_map(numbered).map(|(n, value)| (n, Interface::parse(&value))).collect()
     }
+    /// The cards of a virtual machine by the number in `netN`.
+    pub fn cards(&self) -> BTreeMap<u8, Card> {
+        if self.kind != GuestType::Qemu {
+            return BTreeMap::new();
+        }
+        let numbered = |(key, value): (&String, &String)| Some((key.strip_prefix("net")?.parse().ok()?, value.clone()));
+        self.config.values.iter().filter_map(numbered).map(|(n, value)| (n, Card::parse(&value))).collect()
+    }
     /// What people wrote into the notes, with our stamp.
     pub fn notes(&self) -> &str {
         self.config.get("description").unwrap_or_default()
@@ -111,9 +127,18 @@ pub enum Change {
         kind: GuestType,
         node: String,
         parameters: BTreeMap<String, String>,
-        /// The file of root's public keys, read when they are sent.
+        /// The file of root's public keys (of a machine: of cloud-init's user), read when they are sent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ssh_keys: Option<String>,
+        /// The password of cloud-init's user, read when it is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        password: Option<Reference>,
+    },
+    /// A copy of another machine: one call that sets no options but carries the mark. What differs is seen when the copy is
+    /// there.
+    Clone {
+        node: String,
+        of: CloneOf,
     },
     /// Writes the mark, and nothing else: the stamp, and these tags.
     Adopt {
@@ -129,10 +154,18 @@ pub enum Change {
         set: BTreeMap<String, String>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         delete: Vec<String>,
+        /// As in a create.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ssh_keys: Option<String>,
+        /// As in a create.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        password: Option<Reference>,
         /// Write the mark anew.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         mark: bool,
     },
+    /// Write the drive that carries values to cloud-init anew.
+    RewriteDrive,
     Start,
     Stop,
     /// Stop and start, which applies what is pending.
@@ -151,12 +184,18 @@ impl Display for Change {
             Self::Create { kind: GuestType::Qemu, node, parameters, .. } => {
                 write!(f, "{} on {node}", parameters.get("name").map_or("", String::as_str))
             }
+            Self::Clone { node, of } => {
+                let how = if of.full { "a copy" } else { "a linked clone" };
+                write!(f, "{} on {}, {how} of {}", of.name, of.target.as_ref().unwrap_or(node), of.source)
+            }
             Self::Adopt { .. } => f.write_str("mark as ours"),
             Self::Grow { disk, bytes } => {
                 write!(f, "grow {disk} to {}", crate::providers::proxmox::values::size(*bytes))
             }
-            Self::Set { set, delete, mark } => {
+            Self::Set { set, delete, ssh_keys, password, mark } => {
                 let mut keys: Vec<&str> = set.keys().map(String::as_str).collect();
+                keys.extend(ssh_keys.as_ref().map(|_| "sshkeys"));
+                keys.extend(password.as_ref().map(|_| "cipassword"));
                 if *mark {
                     keys.push("mark");
                 }
@@ -164,6 +203,7 @@ impl Display for Change {
                 keys.extend(removed.iter().map(String::as_str));
                 write!(f, "set {}", keys.join(", "))
             }
+            Self::RewriteDrive => f.write_str("write the cloud-init drive anew"),
             Self::Start => f.write_str("start"),
             Self::Stop => f.write_str("shut down"),
             Self::Restart => f.write_str("restart"),

@@ -6,6 +6,7 @@
 mod apply;
 pub mod container;
 mod desired;
+pub mod machine;
 mod observe;
 pub mod option;
 mod plan;
@@ -21,7 +22,7 @@ use crate::{
     providers::Providers,
     resources::{Act, Driver, System},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The resource.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Scope {
     pub site: String,
     /// Ids that declarations want: who holds them is looked at even where it is not ours.
     pub wanted: BTreeSet<Vmid>,
+    /// The files of public keys that cloud-init is to give to users of machines.
+    pub keys: BTreeMap<Vmid, String>,
 }
 
 impl Resource for Guest {
@@ -48,7 +51,7 @@ impl Resource for Guest {
         plan::diff(sides)
     }
     fn made_from(desired: &Desired) -> Vec<ObjectId> {
-        desired.origin.iter().cloned().collect()
+        desired.made_from.clone()
     }
     fn remark(desired: &Desired, live: &Live) -> Option<String> {
         plan::remark(desired, live)

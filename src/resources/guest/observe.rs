@@ -1,13 +1,24 @@
 //! From the API to an inventory. Thin: reads, and what a reading means.
-use super::{Guest, Live, Scope};
+use super::{Guest, Live, Scope, machine};
 use crate::{
-    model::{Answer, Class, Deletion, Failure, Foreign, Found, Inventory, Observation, Observed, Ours, Revision, Vmid},
+    model::{
+        Answer, Class, Deletion, Failure, Foreign, Found, Inventory, Observation, Observed, Ours, Reference, Revision,
+        Vmid,
+    },
     providers::{
         Providers,
-        proxmox::{self, Address, GuestType, Power, Proxmox, network::Interface, notes},
+        proxmox::{
+            self, Address, At, GuestType, Heard, Power, Proxmox, network::Interface, notes, property::Properties,
+            ssh_keys,
+        },
+        secrets::Secrets,
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use secrecy::ExposeSecret;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 use tokio::task::JoinSet;
 
 /// What holds for every guest below `/vms`; without it a list is silently shorter.
@@ -29,7 +40,7 @@ pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<Guest> {
         let guests = pve.guests().await?;
         prove_complete(pve).await?;
         let of_interest = |g: &proxmox::Guest| g.tags.contains(notes::TAG) || is_wanted(scope, g);
-        read(pve, scope, guests.into_iter().filter(of_interest).collect()).await
+        read(providers, scope, guests.into_iter().filter(of_interest).collect()).await
     };
     match seen.await {
         Ok(inventory) => Observation::Complete(inventory),
@@ -37,16 +48,41 @@ pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<Guest> {
     }
 }
 
-/// These guests, fresh. Existence is taken from the list of the cluster, because a missing guest and one that may not be
-/// seen answer alike; absence needs the proof that all may be seen.
+/// These guests, fresh. A guest is asked for at the node where it was last seen: its configuration there proves that
+/// it exists, and whose it is. That an id is free is asked of the cluster, which knows all ids. Only what is neither is
+/// looked up in the list of the cluster, because a missing guest and one that may not be seen answer alike; absence
+/// from that list needs the proof that all may be seen.
 pub async fn look(providers: &Providers, scope: &Scope, keys: &[Vmid]) -> Answer<Inventory<Guest>> {
     let pve = client(providers)?;
-    let keys: BTreeSet<u32> = keys.iter().map(|k| k.get()).collect();
-    let guests: Vec<_> = pve.guests().await?.into_iter().filter(|g| keys.contains(&g.vmid)).collect();
-    if guests.len() < keys.len() {
-        prove_complete(pve).await?;
+    let mut inventory = Inventory::<Guest>::new();
+    let mut unclear: BTreeSet<u32> = BTreeSet::new();
+    for key in keys {
+        match at_home(pve, key.get()).await? {
+            Some((guest, live)) => _ = inventory.insert(*key, found(scope, &guest, live)),
+            None if pve.is_free_id(key.get()).await? => {}
+            None => _ = unclear.insert(key.get()),
+        }
     }
-    read(pve, scope, guests).await
+    if !unclear.is_empty() {
+        let guests: Vec<_> = pve.guests().await?.into_iter().filter(|g| unclear.contains(&g.vmid)).collect();
+        if guests.len() < unclear.len() {
+            prove_complete(pve).await?;
+        }
+        inventory.extend(read(providers, scope, guests).await?);
+    }
+    Ok(inventory)
+}
+
+/// A guest, where it is still on the node where it was last seen. What was listed of its power and name may be old by
+/// now, so nothing of that is used.
+async fn at_home(pve: &Proxmox, vmid: u32) -> Answer<Option<(proxmox::Guest, Live)>> {
+    let Some(mut guest) = pve.last_seen(vmid) else { return Ok(None) };
+    guest.power = Power::Unknown;
+    let Some(mut live) = live(pve, &guest).await? else { return Ok(None) };
+    live.template = live.config.get("template").is_some_and(|set| set == "1");
+    let name = if guest.kind == GuestType::Lxc { "hostname" } else { "name" };
+    guest.name = live.config.get(name).map(str::to_owned);
+    Ok(Some((guest, live)))
 }
 
 /// That no guest is hidden from the token.
@@ -68,12 +104,17 @@ fn is_wanted(scope: &Scope, guest: &proxmox::Guest) -> bool {
 }
 
 /// The client bounds how many calls are in flight.
-async fn read(pve: &Proxmox, scope: &Scope, guests: Vec<proxmox::Guest>) -> Answer<Inventory<Guest>> {
+async fn read(providers: &Providers, scope: &Scope, guests: Vec<proxmox::Guest>) -> Answer<Inventory<Guest>> {
+    let pve = client(providers)?;
     let mut reading = JoinSet::new();
     for guest in guests {
-        let pve = pve.clone();
+        let (pve, secrets) = (pve.clone(), providers.secrets.clone());
+        let keys = Vmid::try_from(guest.vmid).ok().and_then(|vmid| scope.keys.get(&vmid).cloned());
         reading.spawn(async move {
-            let live = live(&pve, &guest).await;
+            let mut live = live(&pve, &guest).await;
+            if let (Ok(Some(live)), Some(file)) = (&mut live, keys) {
+                live.machine.other_keys = has_other_keys(live, &secrets, file).await;
+            }
             (guest, live)
         });
     }
@@ -101,17 +142,68 @@ async fn live(pve: &Proxmox, guest: &proxmox::Guest) -> Answer<Option<Live>> {
         Err(gone) if gone.class == Class::NotFound => return Ok(None),
         power => power? == Power::Running,
     };
-    live.addresses = addresses(pve, guest, &live).await?;
-    Ok(Some(live))
+    if live.kind == GuestType::Lxc {
+        live.addresses = addresses(pve, guest, &live).await?;
+        return Ok(Some(live));
+    }
+    match look_at_machine(pve, &at, &mut live).await {
+        Err(gone) if gone.class == Class::NotFound => Ok(None),
+        looked => looked.map(|()| Some(live)),
+    }
+}
+
+/// Addresses that its manifest fixes, and those that its agent tells: under the slot of the card (`net0`), which its
+/// hardware address gives away, and under the name of every interface inside, for a manifest that names one.
+async fn look_at_machine(pve: &Proxmox, at: &At, live: &mut Live) -> Answer<()> {
+    let cards = live.cards();
+    let mut all: Vec<Address> = vec![];
+    let mut add = |interface: String, ip: IpAddr| {
+        let address = Address { interface, ip };
+        if !all.contains(&address) {
+            all.push(address);
+        }
+    };
+    for n in cards.keys() {
+        let parts = live.config.get(&format!("ipconfig{n}")).map(Properties::parse).unwrap_or_default();
+        let fixed = ["ip", "ip6"].into_iter().filter_map(|key| parts.get(key)?.split('/').next()?.parse().ok());
+        fixed.for_each(|ip| add(format!("net{n}"), ip));
+    }
+    // Only of one of ours are they of use.
+    let ours = live.running && live.notes().contains(notes::TAG);
+    if ours && machine::settings::has_agent(live) {
+        match pve.agent_interfaces(at).await? {
+            Heard::Silence(why) => live.machine.silent = Some(why),
+            Heard::Interfaces(inside) => {
+                for (n, card) in &cards {
+                    let its = inside.iter().filter(|i| i.mac.is_some() && i.mac == card.mac);
+                    its.flat_map(|i| &i.addresses).for_each(|ip| add(format!("net{n}"), *ip));
+                }
+                let named = inside.iter().flat_map(|i| i.addresses.iter().map(move |ip| (&i.name, ip)));
+                named.for_each(|(name, ip)| add(name.clone(), *ip));
+            }
+        }
+    }
+    if ours && machine::settings::cloud_drive(live).is_some() {
+        live.machine.stale_drive = match pve.cloud_init_is_stale(at).await {
+            // Without this look a drive that was left behind goes unnoticed; nothing else does.
+            Err(refused) if matches!(refused.class, Class::Invalid | Class::Denied) => false,
+            looked => looked?,
+        };
+    }
+    live.addresses = all;
+    Ok(())
+}
+
+/// A file that cannot be read is told by who needs it.
+async fn has_other_keys(live: &Live, secrets: &Secrets, file: String) -> bool {
+    match secrets.read(&Reference::File(file)).await {
+        Ok(text) => !ssh_keys::are_those_of(live.config.get("sshkeys").unwrap_or_default(), text.expose_secret()),
+        Err(_) => false,
+    }
 }
 
 /// Configured addresses as they are written; what a lease brought where they come from elsewhere.
 async fn addresses(pve: &Proxmox, guest: &proxmox::Guest, live: &Live) -> Answer<Vec<Address>> {
-    if guest.kind == GuestType::Qemu {
-        // Only its agent knows them, and only of one of ours are they of use.
-        let asks = live.running && live.notes().contains(notes::TAG);
-        return if asks { pve.interfaces(&guest.at()).await } else { Ok(vec![]) };
-    }
     let interfaces = live.interfaces();
     let fixed = |i: &Interface| {
         let both = [i.ip.as_deref(), i.ip6.as_deref()].into_iter().flatten();

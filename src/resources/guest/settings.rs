@@ -1,8 +1,8 @@
 //! Desired settings in the words of Proxmox, and where they differ from what is there: what both types of guest have.
 //! Spelling makes no difference here: values are compared as numbers, sets and maps.
-use super::{Body, Desired, Live, Startup, container, option};
+use super::{Body, Desired, Live, Startup, container, machine, option};
 use crate::{
-    model::{Effect, Field, Size},
+    model::{Effect, Field, Reference, Size},
     providers::proxmox::{
         notes::{TAG, UNITS_TAG},
         property::Properties,
@@ -20,6 +20,10 @@ pub struct Differences {
     pub delete: Vec<String>,
     /// Volumes to grow, by key, in bytes.
     pub grow: Vec<(String, u64, Field)>,
+    /// The file of public keys for cloud-init, where those that are there are others.
+    pub ssh_keys: Option<String>,
+    /// The password for cloud-init, where there is none yet.
+    pub password: Option<Reference>,
     /// An address, a card or its bridge: what others read of this guest, or reach it by.
     pub network: bool,
 }
@@ -36,7 +40,10 @@ impl Differences {
     }
     /// The options that it writes.
     pub fn written(&self) -> Vec<String> {
-        self.set.keys().chain(&self.delete).cloned().collect()
+        let mut keys: Vec<String> = self.set.keys().chain(&self.delete).cloned().collect();
+        keys.extend(self.ssh_keys.as_ref().map(|_| "sshkeys".to_owned()));
+        keys.extend(self.password.as_ref().map(|_| "cipassword".to_owned()));
+        keys
     }
     /// One setting of the configuration. `wanted`: `None` is not spoken of, an empty text is to be unset.
     pub fn scalar(&mut self, live: &Live, name: &str, key: &str, wanted: Option<String>, same: fn(&str, &str) -> bool) {
@@ -59,6 +66,7 @@ impl Differences {
 pub fn parameters(desired: &Desired) -> BTreeMap<String, String> {
     let mut out = match &desired.body {
         Body::Container(container) => container::settings::parameters(container),
+        Body::Machine(machine) => machine::settings::parameters(machine),
     };
     let mut put = |key: &str, value: Option<String>| out.extend(value.map(|value| (key.to_owned(), value)));
     put("onboot", desired.start_on_boot.map(flag));
@@ -75,6 +83,7 @@ pub fn differences(desired: &Desired, live: &Live, marked: bool) -> Differences 
     let mut out = Differences::default();
     match &desired.body {
         Body::Container(container) => container::settings::differences(container, live, &mut out),
+        Body::Machine(machine) => machine::settings::differences(machine, live, &mut out),
     }
     out.scalar(live, "startup", "startup", desired.startup.map(startup), same_startup);
     // Unset is the same as off.

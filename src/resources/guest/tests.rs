@@ -34,7 +34,7 @@ fn web() -> Desired {
     };
     Desired {
         node: "pve1".into(),
-        origin: None,
+        made_from: vec![],
         start_on_boot: Some(true),
         startup: None,
         protection: None,
@@ -63,8 +63,10 @@ fn web() -> Desired {
 impl Desired {
     /// With the container changed.
     fn but(mut self, change: impl FnOnce(&mut container::Container)) -> Self {
-        let Body::Container(container) = &mut self.body;
-        change(container);
+        match &mut self.body {
+            Body::Container(container) => change(container),
+            Body::Machine(_) => panic!("no container"),
+        }
         self
     }
 }

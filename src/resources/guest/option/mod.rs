@@ -41,6 +41,8 @@ pub enum Takes {
     AtOnce,
     /// With the next start: until then Proxmox keeps it as pending.
     AtStart,
+    /// Proxmox takes it in place, and cloud-init hands it to the guest with the next start.
+    Inside,
     /// A new one at once; the change of one that is there with the next start.
     WhenNew,
     /// Likewise, and it grows in place.
@@ -57,7 +59,7 @@ impl Takes {
     /// Whether a change waits for the next start of a running guest. `there`: the option is set already.
     pub fn waits(self, there: bool) -> bool {
         match self {
-            Self::AtStart => true,
+            Self::AtStart | Self::Inside => true,
             Self::WhenNew | Self::Growing => there,
             Self::AtOnce | Self::Anew | Self::AtCreation | Self::Call => false,
         }

@@ -44,6 +44,7 @@ fn takes(takes: Takes) -> &'static str {
     match takes {
         Takes::AtOnce => "at once",
         Takes::AtStart => "with the next start",
+        Takes::Inside => "inside, by cloud-init with the next start",
         Takes::WhenNew => "a new one at once, a change with the next start",
         Takes::Growing => "a new one and more room at once, a change with the next start",
         Takes::Anew => "only by making the guest anew",

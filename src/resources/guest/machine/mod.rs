@@ -1,0 +1,13 @@
+//! What only a virtual machine has: its settings, and where they differ. What nobody speaks of stays.
+mod card;
+mod desired;
+mod disk;
+pub mod options;
+mod remarks;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+pub use card::Card;
+pub use desired::{Disk, Drive, Machine, Origin, Seen};
+pub use disk::is_cloud_drive;
+pub use remarks::remarks;
