@@ -142,7 +142,7 @@ impl Opening<'_> {
             }
             None => {
                 let endpoints = spec.endpoints.iter().map(|endpoint| endpoint.url().clone()).collect();
-                (endpoints, self.trust(spec.ca.as_ref(), spec.fingerprint.as_deref()))
+                (endpoints, self.trust(spec.ca.as_ref(), spec.fingerprint.as_ref()))
             }
         };
         let access = proxmox::Access { endpoints, trust: trust?, token: token? };
@@ -241,11 +241,11 @@ impl Opening<'_> {
         Some(traefik::Traefik::new(host, &spec.dynamic_directory.to_string(), api))
     }
 
-    fn trust(&mut self, ca: Option<&FileReference>, fingerprint: Option<&str>) -> Option<Trust> {
+    fn trust(&mut self, ca: Option<&FileReference>, fingerprint: Option<&site::Fingerprints>) -> Option<Trust> {
         match (ca, fingerprint) {
             (Some(ca), _) => self.file("spec.proxmox.ca", ca).map(Trust::Ca),
-            (None, Some(text)) => match text.parse::<Fingerprint>() {
-                Ok(fingerprint) => Some(Trust::Fingerprint(fingerprint)),
+            (None, Some(texts)) => match texts.all().iter().map(|text| text.parse::<Fingerprint>()).collect() {
+                Ok(fingerprints) => Some(Trust::Fingerprints(fingerprints)),
                 Err(why) => self.wrong("spec.proxmox.fingerprint", why, None),
             },
             (None, None) => Some(Trust::SystemRoots),

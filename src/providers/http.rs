@@ -21,8 +21,8 @@ pub enum Trust {
     SystemRoots,
     /// These authorities (PEM, one or several) and no others.
     Ca(String),
-    /// The one certificate with this SHA-256 fingerprint, whatever its names and dates.
-    Fingerprint(Fingerprint),
+    /// The certificates with these SHA-256 fingerprints, whatever their names and dates: one for each server.
+    Fingerprints(Vec<Fingerprint>),
     /// None at all: for plain HTTP. Reading the operating system's authorities takes longer than a whole exchange.
     Nobody,
 }
@@ -122,7 +122,7 @@ pub fn client(trust: &Trust, options: &Options) -> Answer<reqwest::Client> {
             builder.tls_version_min(reqwest::tls::Version::TLS_1_2).tls_certs_only(roots)
         }
         Trust::Nobody => builder.tls_certs_only([]),
-        Trust::Fingerprint(fingerprint) => builder.tls_backend_preconfigured(pin::only(*fingerprint).map_err(wrong)?),
+        Trust::Fingerprints(pinned) => builder.tls_backend_preconfigured(pin::only(pinned).map_err(wrong)?),
     };
     builder.build().map_err(|e| wrong(because(&e)))
 }

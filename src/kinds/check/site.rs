@@ -83,9 +83,12 @@ fn proxmox(site: &Declared<crate::kinds::site::Site>, found: &mut Vec<Diagnostic
             found.push(mistake.hint(format!("write {}", endpoint.to_string().replacen("http:", "https:", 1))));
         }
     }
-    let Some(fingerprint) = &proxmox.fingerprint else { return };
-    let bytes: Vec<&str> = fingerprint.split(':').collect();
-    if bytes.len() != 32 || bytes.iter().any(|b| b.len() != 2 || !b.bytes().all(|c| c.is_ascii_hexdigit())) {
+    let Some(fingerprints) = &proxmox.fingerprint else { return };
+    let is_one = |text: &String| {
+        let bytes: Vec<&str> = text.split(':').collect();
+        bytes.len() == 32 && bytes.iter().all(|b| b.len() == 2 && b.bytes().all(|c| c.is_ascii_hexdigit()))
+    };
+    if fingerprints.all().is_empty() || !fingerprints.all().iter().all(is_one) {
         let spot = spot(site, "spec.proxmox.fingerprint");
         let mistake = Diagnostic::error("wrong-value", spot, "this is not a SHA-256 fingerprint");
         found.push(mistake.hint(

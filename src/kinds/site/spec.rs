@@ -43,14 +43,53 @@ pub struct Proxmox {
     /// authorities of the machine are trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<FileReference>,
-    /// The SHA-256 fingerprint of the endpoint's certificate, instead of `ca`: `3A:91:…`, 32 bytes.
+    /// The SHA-256 fingerprint of the endpoint's certificate, instead of `ca`: `3A:91:…`, 32 bytes. Where several endpoints
+    /// have certificates of their own, a list of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<String>,
+    pub fingerprint: Option<Fingerprints>,
     /// The API token, `user@realm!id=secret`.
     pub token: Reference,
     /// What holds for guests that say nothing else.
     #[serde(default)]
     pub defaults: Defaults,
+}
+
+/// One fingerprint, or a list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Fingerprints {
+    /// `3A:91:…`, 32 bytes.
+    One(String),
+    /// Each as `3A:91:…`, 32 bytes.
+    Several(Vec<String>),
+}
+
+impl Fingerprints {
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Several(several) => several,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprints {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrSeveral;
+        impl<'de> de::Visitor<'de> for OneOrSeveral {
+            type Value = Fingerprints;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a fingerprint such as 3A:91:…, or a list of them")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Fingerprints, E> {
+                Ok(Fingerprints::One(text.into()))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Fingerprints, A::Error> {
+                Vec::deserialize(de::value::SeqAccessDeserializer::new(list)).map(Fingerprints::Several)
+            }
+        }
+        deserializer.deserialize_any(OneOrSeveral)
+    }
 }
 
 /// What holds for guests that say nothing else.

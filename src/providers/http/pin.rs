@@ -1,4 +1,4 @@
-//! Trust in one certificate by its fingerprint, for servers whose certificate nobody signed (a fresh Proxmox VE).
+//! Trust in certificates by their fingerprints, for servers whose certificate nobody signed (a fresh Proxmox VE).
 use super::Fingerprint;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
@@ -9,11 +9,11 @@ use rustls::{
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// A configuration that accepts the certificate with this fingerprint and no other. The handshake still proves that the
+/// A configuration that accepts the certificates with these fingerprints and no others. The handshake still proves that the
 /// server holds its key.
-pub fn only(fingerprint: Fingerprint) -> Result<ClientConfig, String> {
+pub fn only(pinned: &[Fingerprint]) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = Arc::new(Pinned { fingerprint, provider: provider.clone() });
+    let verifier = Arc::new(Pinned { pinned: pinned.to_vec(), provider: provider.clone() });
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|e| e.to_string())?
@@ -26,7 +26,7 @@ pub fn only(fingerprint: Fingerprint) -> Result<ClientConfig, String> {
 
 #[derive(Debug)]
 struct Pinned {
-    fingerprint: Fingerprint,
+    pinned: Vec<Fingerprint>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -40,12 +40,12 @@ impl ServerCertVerifier for Pinned {
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let seen = Fingerprint(Sha256::digest(shown).into());
-        if seen == self.fingerprint {
+        if self.pinned.contains(&seen) {
             return Ok(ServerCertVerified::assertion());
         }
         Err(Error::InvalidCertificate(CertificateError::Other(rustls::OtherError(Arc::new(Mismatch {
             seen,
-            pinned: self.fingerprint,
+            pinned: self.pinned.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
         })))))
     }
 
@@ -76,5 +76,5 @@ impl ServerCertVerifier for Pinned {
 #[error("the certificate shown has the fingerprint {seen}, pinned is {pinned}")]
 struct Mismatch {
     seen: Fingerprint,
-    pinned: Fingerprint,
+    pinned: String,
 }

@@ -53,10 +53,10 @@ async fn get(trust: &Trust, url: &str) -> Result<u16, Failure> {
 #[tokio::test]
 async fn a_pinned_certificate_is_accepted_and_any_other_is_not() {
     let server = server(OK).await;
-    assert_eq!(get(&Trust::Fingerprint(server.fingerprint), &server.url).await, Ok(200));
+    assert_eq!(get(&Trust::Fingerprints(vec![server.fingerprint]), &server.url).await, Ok(200));
     let mut other = server.fingerprint;
     other.0[31] ^= 1;
-    let refused = get(&Trust::Fingerprint(other), &server.url).await.unwrap_err();
+    let refused = get(&Trust::Fingerprints(vec![other]), &server.url).await.unwrap_err();
     assert_eq!(refused.class, Class::Unreachable);
     assert!(refused.reason.contains(&server.fingerprint.to_string()), "{refused}");
     assert!(refused.hint.as_deref().is_some_and(|h| h.contains("fingerprint")), "{refused}");
