@@ -98,7 +98,7 @@ impl<'a> Past<'a> {
     pub fn record(&self, event: &engine::Event<'_>) {
         let (Some(pass), engine::Event::Ended { step, outcome }) = (self.pass, event) else { return };
         let (word, took, message) = match outcome {
-            Outcome::Done { took } => ("done", *took, step.change.to_string()),
+            Outcome::Done { took, .. } => ("done", *took, step.change.to_string()),
             Outcome::Failed { took, failure } => ("failed", *took, failure.to_string()),
             Outcome::Blocked { by } => ("blocked", Duration::ZERO, format!("held up by {by}")),
         };

@@ -3,7 +3,8 @@ use super::{Estate, Event, Stop, graph::Graph};
 use crate::{
     model::{Answer, Class, Failure, Step, StepId},
     plan::Approved,
-    resources::{Change, System},
+    providers::remarks::hear,
+    resources::{Change, Lane, System},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -17,6 +18,8 @@ use tokio::{task::JoinSet, time::Instant};
 pub enum Outcome {
     Done {
         took: Duration,
+        /// What the system said beside success, such as the warnings of a task.
+        remarks: Vec<String>,
     },
     Failed {
         took: Duration,
@@ -34,7 +37,8 @@ impl Outcome {
     }
 }
 
-type Ended = (Vec<(StepId, Answer<()>)>, Duration);
+/// The answers, how long it took, and what was said meanwhile.
+type Ended = (Vec<(StepId, Answer<()>)>, Duration, Vec<String>);
 
 /// One bad step does not stop the rest: what does not need it goes on. What was not begun when `stop` was asked for has no
 /// outcome.
@@ -47,6 +51,11 @@ pub async fn execute<D: Send + Sync + 'static>(
     let steps = approved.into_steps();
     let mut run = Run {
         graph: Graph::new(&steps),
+        lanes: steps
+            .iter()
+            .map(|step| estate.resource(step).map(|r| r.lanes(&step.change)).unwrap_or_default())
+            .collect(),
+        used: BTreeMap::new(),
         index: steps.iter().enumerate().map(|(i, step)| (step.id.clone(), i)).collect(),
         steps,
         ready: BTreeMap::new(),
@@ -73,8 +82,8 @@ pub async fn execute<D: Send + Sync + 'static>(
             let estate = estate.clone();
             let task = flying.spawn(async move {
                 let began = Instant::now();
-                let answers = estate.run(steps).await;
-                (answers, began.elapsed())
+                let (answers, remarks) = hear(estate.run(steps)).await;
+                (answers, began.elapsed(), remarks)
             });
             busy.insert(task.id(), (system, batch));
             *load.entry(system).or_default() += 1;
@@ -95,6 +104,9 @@ struct Run {
     steps: Vec<Step<Change>>,
     index: HashMap<StepId, usize>,
     graph: Graph,
+    /// What each step shares with a few others, and how many steps that run now use each.
+    lanes: Vec<Vec<Lane>>,
+    used: BTreeMap<Lane, usize>,
     ready: BTreeMap<System, BTreeSet<usize>>,
     /// By resource: steps that are not ready yet.
     awaited: BTreeMap<String, usize>,
@@ -104,7 +116,8 @@ struct Run {
 }
 
 impl Run {
-    /// Ready steps of one resource that fit into one call of a system that has room. `idle`: nothing runs.
+    /// Ready steps of one resource that fit into one call of a system that has room, as their lanes have. `idle`: nothing
+    /// runs.
     fn next_batch<D: Send + Sync + 'static>(
         &mut self,
         estate: &Estate<D>,
@@ -116,7 +129,15 @@ impl Run {
         if let Some(queue) = self.ready.get_mut(&system) {
             batch.iter().for_each(|i| _ = queue.remove(i));
         }
+        for lane in batch.iter().flat_map(|i| &self.lanes[*i]) {
+            *self.used.entry(lane.clone()).or_default() += 1;
+        }
         Some((system, batch.into_iter().collect()))
+    }
+
+    /// Whether all lanes of a step have room.
+    fn has_room(&self, step: usize) -> bool {
+        self.lanes[step].iter().all(|lane| self.used.get(lane).is_none_or(|used| *used < lane.width))
     }
 
     fn choose<D: Send + Sync + 'static>(
@@ -130,7 +151,7 @@ impl Run {
             let mut held: BTreeSet<&str> = BTreeSet::new();
             for first in queue {
                 let resource = &*self.steps[*first].id.object.resource;
-                if held.contains(resource) {
+                if held.contains(resource) || !self.has_room(*first) {
                     continue;
                 }
                 let most = estate.resource(&self.steps[*first]).map_or(1, |resource| resource.batch());
@@ -163,19 +184,22 @@ impl Run {
         estate: &Estate<D>,
         tell: &(dyn Fn(Event<'_>) + Send + Sync),
     ) {
-        let (answers, took, silent) = match ended {
-            Ok((answers, took)) => (answers, took, "no answer came for this step".to_string()),
-            Err(panic) => (vec![], Duration::ZERO, format!("its task broke off (a defect in trueup): {panic}")),
+        let (answers, took, mut remarks, silent) = match ended {
+            Ok((answers, took, remarks)) => (answers, took, remarks, "no answer came for this step".to_string()),
+            Err(panic) => (vec![], Duration::ZERO, vec![], format!("its task broke off (a defect in trueup): {panic}")),
         };
         let mut by_step: BTreeMap<usize, Answer<()>> =
             answers.into_iter().filter_map(|(id, answer)| Some((*self.index.get(&id)?, answer))).collect();
         for i in batch {
+            for lane in &self.lanes[i] {
+                self.used.entry(lane.clone()).and_modify(|used| *used -= 1);
+            }
             let id = self.steps[i].id.clone();
             let answer = by_step.remove(&i).unwrap_or_else(|| {
                 Err(Failure::new(Class::UnknownOutcome, format!("run the step {id}"), silent.clone()))
             });
             let outcome = match answer {
-                Ok(()) => Outcome::Done { took },
+                Ok(()) => Outcome::Done { took, remarks: std::mem::take(&mut remarks) },
                 Err(failure) => Outcome::Failed { took, failure },
             };
             tell(Event::Ended { step: &self.steps[i], outcome: &outcome });

@@ -4,6 +4,7 @@ pub mod host;
 pub mod http;
 pub mod nftables;
 pub mod proxmox;
+pub mod remarks;
 pub mod sandbox_connection;
 pub mod secrets;
 pub mod traefik;

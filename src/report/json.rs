@@ -34,7 +34,12 @@ pub fn event_json(event: &Event<'_>) -> Value {
         Event::Ended { step, outcome } => {
             let mut value = json!({ "event": "ended", "step": step.id, "verb": step.verb, "declared": step.declared });
             let more = match outcome {
-                Outcome::Done { took } => json!({ "outcome": "done", "ms": took.as_millis() }),
+                Outcome::Done { took, remarks } if remarks.is_empty() => {
+                    json!({ "outcome": "done", "ms": took.as_millis() })
+                }
+                Outcome::Done { took, remarks } => {
+                    json!({ "outcome": "done", "ms": took.as_millis(), "remarks": remarks })
+                }
                 Outcome::Failed { took, failure } => {
                     json!({ "outcome": "failed", "ms": took.as_millis(), "failure": failure })
                 }

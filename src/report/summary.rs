@@ -26,6 +26,15 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     for wave in &report.waves {
         for step in &wave.plan.steps {
+            if let Some(Outcome::Done { remarks, .. }) = wave.outcomes.get(&step.id) {
+                for remark in remarks {
+                    writeln!(
+                        out,
+                        "{CHANGE}done with a warning:{CHANGE:#} {} {}\n  {remark}",
+                        step.verb, step.id.object
+                    )?;
+                }
+            }
             let Some(Outcome::Failed { failure, .. }) = wave.outcomes.get(&step.id) else { continue };
             writeln!(out, "{BAD}failed:{BAD:#} {} {}", step.verb, step.id.object)?;
             let mut plain = failure.clone();

@@ -20,8 +20,8 @@ impl System {
     /// How many steps (or batches) may run at once.
     pub fn limit(self) -> usize {
         match self {
-            // Three single-threaded workers serve a whole node, people included (pve-manager 9.2.11).
-            Self::Proxmox => 3,
+            // Most of a step is a task of the node, which is waited for; the client lets few calls through at a time.
+            Self::Proxmox => 6,
             // One transaction at a time: the kernel serialises them anyway.
             Self::Nftables => 1,
             Self::Traefik => 4,
@@ -29,6 +29,13 @@ impl System {
             Self::Guests => 4,
         }
     }
+}
+
+/// Something that only a few steps may use at once, whatever else there is to do.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Lane {
+    pub name: String,
+    pub width: usize,
 }
 
 /// One change about to be made.
@@ -50,6 +57,12 @@ pub trait Driver: Resource {
     /// What the calls have to know that no key carries: site id, zone, account, which foreign keys are of interest. Made
     /// from the declarations by a pure function that stands beside the resource in the list of `kinds::registry`.
     type Scope: Send + Sync + 'static;
+
+    /// What this change shares with a few others. A step whose lane is full is not begun, so that it looks when its turn has
+    /// come, and what needs other lanes goes on.
+    fn lanes(_change: &Self::Change) -> Vec<Lane> {
+        vec![]
+    }
 
     /// A failed, truncated or implausible read is `Unavailable`, never an empty inventory.
     fn observe(providers: &Providers, scope: &Self::Scope) -> impl Future<Output = Observed<Self>> + Send;

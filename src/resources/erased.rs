@@ -1,5 +1,5 @@
 //! A resource with its types hidden: what the engine and the list of `kinds::registry` see.
-use super::{Driver, From, System, World, perform::perform};
+use super::{Driver, From, Lane, System, World, perform::perform};
 use crate::{
     model::{Answer, Class, Failure, Observation, Resource, Step, StepId, Wants},
     plan::{Part, compare, settled},
@@ -49,6 +49,8 @@ pub trait AnyResource<D>: Send + Sync {
     fn system(&self) -> System;
     /// How many ready steps `run` takes at once.
     fn batch(&self) -> usize;
+    /// What this change shares with a few others.
+    fn lanes(&self, change: &Change) -> Vec<Lane>;
     fn observe<'a>(&'a self, providers: &'a Providers, declarations: &'a D) -> Boxed<'a, Box<dyn Any + Send + Sync>>;
     /// Keeps what `observe` brought.
     fn remember(&self, world: &mut World, observed: Box<dyn Any + Send + Sync>);
@@ -76,6 +78,11 @@ impl<R: Driver, D: Sync + 'static> AnyResource<D> for Of<R, D> {
 
     fn batch(&self) -> usize {
         R::BATCH
+    }
+
+    fn lanes(&self, change: &Change) -> Vec<Lane> {
+        // What cannot be read is refused when it is run.
+        R::Change::deserialize(&change.data).map(|change| R::lanes(&change)).unwrap_or_default()
     }
 
     fn observe<'a>(&'a self, providers: &'a Providers, declarations: &'a D) -> Boxed<'a, Box<dyn Any + Send + Sync>> {

@@ -20,6 +20,6 @@ pub mod tunnel_configuration;
 mod world;
 
 pub use crate::model::{Inventory, Observed, Resource, Sides, Wants};
-pub use driver::{Act, Driver, System};
+pub use driver::{Act, Driver, Lane, System};
 pub use erased::{AnyResource, Change, Of};
 pub use world::{From, World};

@@ -99,3 +99,21 @@ async fn four_thousand_objects_converge_fast() {
     assert!(report.rest.in_true() && site.state().log.len() == 5_000);
     println!("4,000 objects built in {:?} of real time", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_step_whose_lane_is_full_is_not_begun_and_holds_nobody_up() {
+    let site = Arc::new(Site::default());
+    let mut specs = Specs::default();
+    for n in 100..120 {
+        let content = if n < 110 { "narrow" } else { "wide" };
+        specs.rooms.insert(n.to_string(), (content.into(), 0));
+    }
+    let report = run(&site, &specs).await;
+    assert!(report.rest.in_true(), "{:?}", report.rest);
+    let log = site.state().log.clone();
+    let made = |n: usize| at(&log, &format!("room/{n} make"));
+    let narrow_before_the_last_wide = (100..110).filter(|n| made(*n) < made(119)).count();
+    assert!(narrow_before_the_last_wide <= 3, "the wide ones went past: {log:#?}");
+    // The first look of a narrow one is when its turn has come: they are made in their order, ten milliseconds apart.
+    assert!((100..109).all(|n| made(n) < made(n + 1)), "{log:#?}");
+}

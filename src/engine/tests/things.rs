@@ -4,7 +4,7 @@ use super::site::Site;
 use crate::{
     model::{Answer, Disruption, Draft, Inventory, ObjectId, Observation, Observed, Resource, Sides, Verb},
     providers::Providers,
-    resources::{Act, Driver, System},
+    resources::{Act, Driver, Lane, System},
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
@@ -126,6 +126,14 @@ impl<const N: usize> Driver for Thing<N> {
     const SYSTEM: System = [System::Proxmox, System::Nftables, System::Cloudflare, System::Cloudflare][N];
     const BATCH: usize = [1, 8, 1, 4][N];
     type Scope = Arc<Site>;
+
+    /// What goes through the narrow door goes one at a time.
+    fn lanes(change: &Change) -> Vec<Lane> {
+        match change {
+            Change::Make { content, .. } if content == "narrow" => vec![Lane { name: "door".into(), width: 1 }],
+            _ => vec![],
+        }
+    }
 
     async fn observe(_: &Providers, site: &Arc<Site>) -> Observed<Self> {
         *site.state().looks.entry(Self::NAME).or_default() += 1;

@@ -163,6 +163,7 @@ impl Proxmox {
         let attempted = format!("create {guest}");
         let mut pairs: Pairs = vec![("vmid".into(), guest.vmid.to_string())];
         pairs.extend(parameters.clone());
+        self.admit(&attempted, guest.kind, parameters.iter()).await?;
         self.wire.touch(guest.vmid);
         self.expect(guest);
         match guest.kind {
@@ -186,6 +187,7 @@ impl Proxmox {
         digest: &str,
     ) -> Answer<()> {
         let attempted = format!("change the configuration of {guest}");
+        self.admit(&attempted, guest.kind, set.iter()).await?;
         let mut pairs: Pairs = set.clone().into_iter().collect();
         for (name, keys) in [("delete", delete), ("revert", revert)] {
             if !keys.is_empty() {
@@ -278,26 +280,6 @@ impl Proxmox {
                 }
             }
             other => other,
-        }
-    }
-
-    /// One write, and its task; again while somebody else holds the guest's lock, because then nothing was applied.
-    pub(super) async fn act(&self, attempted: &str, method: Method, path: &str, pairs: &Pairs) -> Answer<()> {
-        let deadline = Instant::now() + self.patience.lock;
-        let mut pause = self.patience.first_look * 4;
-        loop {
-            let outcome = match self.wire.write(attempted, method.clone(), path, pairs).await {
-                Ok(answer) => self.finish(attempted, &answer).await,
-                Err(f) => Err(f),
-            };
-            match outcome {
-                Err(f) if f.class == Class::Busy && Instant::now() + pause < deadline => {
-                    tracing::debug!(attempted, reason = f.reason, "waiting for a lock");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                }
-                other => return other,
-            }
         }
     }
 }

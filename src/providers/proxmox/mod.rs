@@ -2,6 +2,7 @@
 //!
 //! What is known about the API that is not in its schema was seen on pve-manager 9.2.11 and is said where it is used.
 mod access;
+mod act;
 mod encode;
 mod guest;
 mod guests;
@@ -9,6 +10,8 @@ pub mod network;
 pub mod notes;
 pub mod property;
 mod qemu;
+mod queue;
+mod release;
 mod reply;
 pub mod ssh_keys;
 mod storage;
@@ -25,6 +28,8 @@ pub use access::Permissions;
 pub use guest::{Address, At, Config, Parameters, volume_size};
 pub use guests::{Guest, GuestType, Power};
 pub use qemu::{AgentInterface, CloneOf, Heard};
+pub use queue::{PER_STORAGE, storages};
+pub use release::{Feature, Release};
 pub use storage::{Place, Volume};
 pub use task::TaskId;
 
@@ -39,7 +44,7 @@ use url::Url;
 /// How a Proxmox VE cluster is reached.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// `https://host:8006`, nodes of one cluster; the first that answers is used.
+    /// `https://host:8006`, nodes of one cluster; the first that answers is used, and then the one that answered last.
     pub endpoints: Vec<Url>,
     pub trust: Trust,
     /// `user@realm!id=secret`.
@@ -49,6 +54,11 @@ pub struct Access {
 /// How long things are waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
+    /// How long a connection may take, with TLS, before the next endpoint is tried.
+    pub connect: Duration,
+    /// How long an answer may take. The proxy inside Proxmox gives up after 30 s and says so (596); this is for when it does
+    /// not even say that.
+    pub answer: Duration,
     /// The first pause between two looks at a running task; it doubles.
     pub first_look: Duration,
     /// The longest pause between two looks.
@@ -64,6 +74,8 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
+            connect: Duration::from_secs(10),
+            answer: Duration::from_secs(45),
             first_look: Duration::from_millis(50),
             last_look: Duration::from_secs(1),
             task: Duration::from_secs(600),
@@ -92,14 +104,7 @@ impl Proxmox {
     }
     /// As [`Self::connect`], with other waiting times.
     pub fn connect_with(access: Access, patience: Patience) -> Answer<Self> {
-        Ok(Self { wire: Arc::new(transport::Wire::new(access)?), homes: Arc::default(), patience })
-    }
-
-    /// The release, such as `9.2`.
-    pub async fn version(&self) -> Answer<String> {
-        let data = self.wire.get("ask for the version of Proxmox VE", "/version", &[]).await?;
-        let release = data.get("release").or_else(|| data.get("version")).and_then(values::text);
-        release.ok_or_else(|| strange("ask for the version of Proxmox VE", "no `release`"))
+        Ok(Self { wire: Arc::new(transport::Wire::new(access, &patience)?), homes: Arc::default(), patience })
     }
 }
 

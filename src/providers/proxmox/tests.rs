@@ -1,12 +1,17 @@
 //! The client over real HTTPS: against recorded answers of a real Proxmox VE, and against a server that breaks off.
+mod endpoints;
 mod qemu;
 mod server;
+mod tasks;
+mod turns;
 use super::*;
 use serde_json::{Value, json};
 use server::{Reply, Server};
 use std::collections::BTreeMap;
 
 const QUICK: Patience = Patience {
+    connect: Duration::from_secs(1),
+    answer: Duration::from_secs(2),
     first_look: Duration::from_millis(1),
     last_look: Duration::from_millis(2),
     task: Duration::from_secs(5),
@@ -56,7 +61,7 @@ async fn a_recorded_guest_lives_and_dies() {
     let server =
         replay(include_str!("../../../tests/data/proxmox-9.2/baseline/one-guest-from-birth-to-death.jsonl")).await;
     let pve = client(&server);
-    assert_eq!(pve.version().await.unwrap(), "9.2");
+    assert_eq!(pve.version().await.unwrap().to_string(), "9.2");
     assert_eq!(pve.guests().await.unwrap(), []);
     let templates = pve.storage_content("pve1", "local", "vztmpl").await.unwrap();
     assert_eq!(templates[0].id, "local:vztmpl/debian-13-min_13.0-1_amd64.tar.zst");
@@ -120,7 +125,7 @@ async fn values_are_encoded_so_that_the_server_cannot_split_them() {
 #[tokio::test]
 async fn a_read_is_asked_once_more_and_a_write_never() {
     let server = Server::with([Reply::Drop, Reply::data(json!({"release": "9.2"}))]).await;
-    assert_eq!(client(&server).version().await.unwrap(), "9.2");
+    assert_eq!(client(&server).version().await.unwrap().to_string(), "9.2");
     assert_eq!(server.lines(), ["GET /version", "GET /version"]);
 
     let server = Server::with([Reply::Drop, Reply::data(json!(UPID))]).await;
@@ -132,18 +137,18 @@ async fn a_read_is_asked_once_more_and_a_write_never() {
 #[tokio::test]
 async fn a_write_has_a_connection_of_its_own() {
     let server = Server::with([
-        Reply::data(json!({"release": "9.2"})),
+        Reply::data(json!("101")),
         Reply::data(json!(null)),
         Reply::data(json!(null)),
-        Reply::data(json!({"release": "9.2"})),
+        Reply::data(json!("102")),
     ])
     .await;
     let pve = client(&server);
-    pve.version().await.unwrap();
+    assert_eq!(pve.next_free_id().await.unwrap(), 101);
     for _ in 0..2 {
         pve.update(&at(101), &Parameters::new(), &[], &[], "d").await.unwrap();
     }
-    pve.version().await.unwrap();
+    assert_eq!(pve.next_free_id().await.unwrap(), 102);
     let connections: Vec<usize> = server.seen().iter().map(|a| a.connection).collect();
     assert_eq!(connections, [1, 2, 3, 1], "reads share one");
 }
@@ -155,9 +160,6 @@ async fn a_task_that_fails_says_why_with_the_end_of_its_log() {
     let server = Server::with([Reply::data(json!(UPID)), stopped("exit 2"), Reply::data(log)]).await;
     let failed = client(&server).create(&at(101), &Parameters::new()).await.unwrap_err();
     insta::assert_snapshot!(failed, @"could not create container 101 on pve1: exit 2 (task log: extracting archive / tar: broken)");
-
-    let server = Server::with([Reply::data(json!(UPID)), stopped("WARNINGS: 1")]).await;
-    client(&server).create(&at(101), &Parameters::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -180,7 +182,7 @@ async fn what_the_proxy_inside_proxmox_says_about_the_daemon() {
         let server = Server::choosing(move |_| Reply::Say { status, reason: "no".into(), body: String::new() }).await;
         let failed = client(&server).resize(&at(101), "rootfs", 1 << 30).await.unwrap_err();
         assert_eq!(failed.class, class);
-        assert_eq!(server.seen().len(), 1, "not sent again");
+        assert_eq!(server.lines().iter().filter(|line| line.starts_with("PUT")).count(), 1, "not sent again");
     }
 }
 
@@ -193,22 +195,6 @@ async fn starting_what_runs_is_fine_and_stopping_what_is_missing_is_not() {
     let missing = Reply::refusal(500, "Configuration file 'nodes/pve1/lxc/999.conf' does not exist");
     let server = Server::with([Reply::refusal(500, "CT 999 not running"), missing]).await;
     assert_eq!(client(&server).stop(&at(999)).await.unwrap_err().class, Class::NotFound);
-}
-
-#[tokio::test]
-async fn an_endpoint_that_is_down_is_passed_over() {
-    let server = Server::with([Reply::data(json!(null)), Reply::data(json!({"release": "9.2"}))]).await;
-    let down = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = down.local_addr().unwrap().port();
-    drop(down);
-    let access = Access {
-        endpoints: vec![format!("https://localhost:{port}").parse().unwrap(), server.url.clone()],
-        trust: Trust::Ca(server.pem.clone()),
-        token: "a@pve!t=s".into(),
-    };
-    let pve = Proxmox::connect_with(access, QUICK).unwrap();
-    pve.update(&at(101), &Parameters::new(), &[], &[], "d").await.unwrap();
-    assert_eq!(pve.version().await.unwrap(), "9.2");
 }
 
 #[tokio::test]

@@ -57,12 +57,12 @@ pub(super) async fn send(
     let request = wire
         .writes
         .post(url)
-        .header(header::AUTHORIZATION, wire.authorization(attempted)?)
+        .headers(wire.authorization(attempted, true)?)
         .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"))
         .header(header::CONTENT_LENGTH, total)
         .timeout(PATIENCE + Duration::from_secs(total / SLOWEST))
         .body(reqwest::Body::wrap(parts));
-    transport::answered(attempted, true, &below, request).await
+    wire.answered(attempted, true, &below, request).await
 }
 
 fn head(place: Place<'_>, checksum: &Checksum) -> String {

@@ -19,8 +19,11 @@ pub use observe::{client, prove_complete};
 
 use crate::{
     model::{Answer, Draft, Inventory, ObjectId, Observed, Resource, Sides, Vmid},
-    providers::Providers,
-    resources::{Act, Driver, System},
+    providers::{
+        Providers,
+        proxmox::{PER_STORAGE, storages},
+    },
+    resources::{Act, Driver, Lane, System},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +64,14 @@ impl Resource for Guest {
 impl Driver for Guest {
     const SYSTEM: System = System::Proxmox;
     type Scope = Scope;
+
+    /// New volumes on one storage: more of them at once would only wait for its lock, and in the end give up.
+    fn lanes(change: &Change) -> Vec<Lane> {
+        let Change::Create { parameters, .. } = change else { return vec![] };
+        let settings = parameters.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let storages: BTreeSet<String> = storages(settings).collect();
+        storages.into_iter().map(|storage| Lane { name: format!("storage {storage}"), width: PER_STORAGE }).collect()
+    }
 
     async fn observe(providers: &Providers, scope: &Scope) -> Observed<Self> {
         observe::observe(providers, scope).await

@@ -1,6 +1,7 @@
 //! A server that says what it was told to say, as pveproxy would: keep-alive, closed after every refusal.
-use crate::providers::http::install_crypto;
+use crate::providers::http::{Fingerprint, install_crypto};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest, Sha256};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -30,6 +31,10 @@ pub enum Reply {
     },
     /// End the connection without an answer.
     Drop,
+    /// Take the request, and never answer.
+    Silent,
+    /// Answer, and then end the connection without having said so, as a worker that retires does.
+    Last(String),
 }
 
 impl Reply {
@@ -48,6 +53,7 @@ type Choose = Box<dyn FnMut(&Arrived) -> Reply + Send>;
 pub struct Server {
     pub url: url::Url,
     pub pem: String,
+    pub fingerprint: Fingerprint,
     seen: Arc<Mutex<Vec<Arrived>>>,
 }
 
@@ -76,7 +82,8 @@ impl Server {
                 tokio::spawn(serve(acceptor.clone(), stream, connection, log.clone(), choose.clone()));
             }
         });
-        Self { url: format!("https://localhost:{port}").parse().unwrap(), pem: made.cert.pem(), seen }
+        let fingerprint = Fingerprint(Sha256::digest(made.cert.der()).into());
+        Self { url: format!("https://localhost:{port}").parse().unwrap(), pem: made.cert.pem(), fingerprint, seen }
     }
 
     pub fn seen(&self) -> Vec<Arrived> {
@@ -117,9 +124,17 @@ async fn serve(
         let arrived = Arrived { connection, line, headers, body: String::from_utf8(body).unwrap() };
         let reply = (choose.lock().unwrap())(&arrived);
         log.lock().unwrap().push(arrived);
-        let Reply::Say { status, reason, body } = reply else { return };
-        let head = format!("HTTP/1.1 {status} {reason}\r\ncontent-length: {}\r\n\r\n", body.len());
-        if tls.write_all(format!("{head}{body}").as_bytes()).await.is_err() || status >= 400 {
+        let (status, reason, body, last) = match reply {
+            Reply::Say { status, reason, body } => (status, reason, body, false),
+            Reply::Last(body) => (200, "OK".into(), body, true),
+            Reply::Drop => return,
+            Reply::Silent => std::future::pending().await,
+        };
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&jiff::Timestamp::now());
+        let head =
+            format!("HTTP/1.1 {status} {reason}\r\ndate: {}\r\ncontent-length: {}\r\n\r\n", date.unwrap(), body.len());
+        let written = tls.write_all(format!("{head}{body}").as_bytes()).await;
+        if written.is_err() || status >= 400 || last {
             let _ = tls.shutdown().await;
             return;
         }

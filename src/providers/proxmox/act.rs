@@ -1,0 +1,88 @@
+//! One write from its turn to the end of its task.
+use super::{Proxmox, TaskId, encode, queue, transport::Pairs};
+use crate::model::{Answer, Class};
+use reqwest::Method;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The longest pause before a write is tried again at a lock.
+const LONGEST: Duration = Duration::from_secs(5);
+
+impl Proxmox {
+    /// One write, and its task; again while somebody else holds a lock, because then nothing was applied. It waits for its
+    /// turn, and gives it up while it waits for a lock.
+    pub(super) async fn act(&self, attempted: &str, method: Method, path: &str, pairs: &Pairs) -> Answer<()> {
+        let lanes = queue::lanes(&method, path, pairs);
+        let deadline = Instant::now() + self.patience.lock;
+        let mut pause = self.patience.first_look * 4;
+        loop {
+            let turn = self.wire.queue.turn(&lanes).await;
+            let outcome = self.act_once(attempted, &method, path, pairs).await;
+            drop(turn);
+            match outcome {
+                Err(f) if f.class == Class::Busy && Instant::now() + pause < deadline => {
+                    tracing::debug!(attempted, reason = f.reason, "waiting for a lock");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn act_once(&self, attempted: &str, method: &Method, path: &str, pairs: &Pairs) -> Answer<()> {
+        let began = jiff::Timestamp::now().as_second();
+        match self.wire.write(attempted, method.clone(), path, pairs).await {
+            Ok(answer) => self.finish(attempted, &answer).await,
+            Err(lost) if lost.class == Class::UnknownOutcome => {
+                // The task may run all the same: then its end is the answer.
+                match self.task_of(method, path, pairs, began).await {
+                    Some(task) => self.await_task(attempted, &task).await,
+                    None => Err(lost),
+                }
+            }
+            Err(f) => Err(f),
+        }
+    }
+
+    /// The task that a write has started whose reply was lost: of our token, of the right type, about this guest, and not
+    /// older than the write. None is found where the write starts none, or was never executed.
+    async fn task_of(&self, method: &Method, path: &str, pairs: &Pairs, began: i64) -> Option<TaskId> {
+        let (node, vmid, kind) = started(method, path, pairs)?;
+        // One second for what both clocks cut off.
+        let since = (began + self.wire.ahead()? - 1).to_string();
+        let list = format!("/nodes/{}/tasks", encode::segment(node));
+        let query = [("source", "all"), ("vmid", vmid), ("typefilter", kind), ("since", &since)];
+        let found = self.wire.get("find the task of a lost reply", &list, &query).await.ok()?;
+        let tasks = found.as_array().into_iter().flatten().filter_map(|line| line.get("upid").and_then(Value::as_str));
+        let ours = tasks.filter_map(TaskId::parse).filter(|task| Some(task.who()) == self.wire.identity());
+        ours.filter(|task| task.is_about(kind, vmid)).max_by_key(TaskId::started)
+    }
+}
+
+/// Which task a write starts: node, guest, type.
+fn started<'a>(method: &Method, path: &'a str, pairs: &'a Pairs) -> Option<(&'a str, &'a str, &'static str)> {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let pair = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    match (method.as_str(), &parts[..]) {
+        ("POST", ["nodes", node, "lxc"]) => Some((node, pair("vmid")?, "vzcreate")),
+        ("POST", ["nodes", node, "qemu"]) => Some((node, pair("vmid")?, "qmcreate")),
+        ("DELETE", ["nodes", node, "lxc", vmid]) => Some((node, vmid, "vzdestroy")),
+        ("DELETE", ["nodes", node, "qemu", vmid]) => Some((node, vmid, "qmdestroy")),
+        ("POST", ["nodes", node, "lxc", vmid, "clone"]) => Some((node, vmid, "vzclone")),
+        ("POST", ["nodes", node, "qemu", vmid, "clone"]) => Some((node, vmid, "qmclone")),
+        ("PUT", ["nodes", node, _, vmid, "resize"]) => Some((node, vmid, "resize")),
+        ("POST", ["nodes", node, kind, vmid, "status", verb]) => {
+            let known: &[(&str, &str, &str)] = &[
+                ("start", "vzstart", "qmstart"),
+                ("stop", "vzstop", "qmstop"),
+                ("shutdown", "vzshutdown", "qmshutdown"),
+                ("reboot", "vzreboot", "qmreboot"),
+            ];
+            let (_, lxc, qemu) = known.iter().find(|(name, ..)| name == verb)?;
+            Some((node, vmid, if *kind == "lxc" { lxc } else { qemu }))
+        }
+        _ => None,
+    }
+}
