@@ -72,6 +72,37 @@ pub(super) async fn open(
     }
 }
 
+/// The ways to a site for which no token is needed yet.
+pub(super) struct Ways {
+    pub endpoints: Vec<Url>,
+    pub trust: Trust,
+    /// The node, where the Site declares it.
+    pub host: Option<Host>,
+    /// As in [`Access`].
+    _room: Option<tempfile::TempDir>,
+}
+
+/// Finds the ways to the Proxmox and the node of a Site.
+///
+/// # Errors
+/// Everything that is missing or wrong, each at its place in the Site.
+pub(super) async fn ways(
+    declarations: &Declarations,
+    tree: &Tree,
+    sandbox: Option<&Connection>,
+) -> Result<Ways, Vec<Diagnostic>> {
+    let Some(site) = declarations.site() else { return Err(vec![]) };
+    let secrets = Secrets::below(root(tree));
+    let mut opening = Opening { site, tree, secrets, sandbox, problems: vec![], room: None };
+    let (proxmox, host) = (opening.endpoints(), opening.host().await);
+    match proxmox {
+        Some((endpoints, trust)) if opening.problems.is_empty() => {
+            Ok(Ways { endpoints, trust, host, _room: opening.room })
+        }
+        _ => Err(opening.problems),
+    }
+}
+
 struct Opening<'a> {
     site: &'a Declared<site::Site>,
     tree: &'a Tree,
@@ -133,8 +164,15 @@ impl Opening<'_> {
     }
 
     async fn proxmox(&mut self) -> Option<proxmox::Proxmox> {
+        let token = self.secret("spec.proxmox.token", &self.site.spec.proxmox.token).await;
+        let (endpoints, trust) = self.endpoints()?;
+        let connected = proxmox::Proxmox::connect(proxmox::Access { endpoints, trust, token: token? });
+        self.taken("spec.proxmox.token", connected)
+    }
+
+    /// Where Proxmox answers, and whom to take for it.
+    fn endpoints(&mut self) -> Option<(Vec<Url>, Trust)> {
         let spec = &self.site.spec.proxmox;
-        let token = self.secret("spec.proxmox.token", &spec.token).await;
         let (endpoints, trust) = match self.sandbox {
             Some(connection) => {
                 let url = self.address(&connection.proxmox.url);
@@ -145,9 +183,7 @@ impl Opening<'_> {
                 (endpoints, self.trust(spec.ca.as_ref(), spec.fingerprint.as_ref()))
             }
         };
-        let access = proxmox::Access { endpoints, trust: trust?, token: token? };
-        let connected = proxmox::Proxmox::connect(access);
-        self.taken("spec.proxmox.token", connected)
+        Some((endpoints, trust?))
     }
 
     async fn cloudflare(&mut self) -> Option<cloudflare::Cloudflare> {

@@ -1,7 +1,7 @@
 //! What can be typed.
 use super::{
-    check::Check, completions::Completions, lock::Lock, man::Man, reconcile::Reconcile, sandbox::Sandbox,
-    schema::Schema, status::Status,
+    check::Check, completions::Completions, doctor::Doctor, lock::Lock, man::Man, reconcile::Reconcile,
+    sandbox::Sandbox, schema::Schema, setup::Setup, status::Status,
 };
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -37,6 +37,8 @@ pub(super) enum Command {
     Reconcile(Reconcile),
     Status(Status),
     Lock(Lock),
+    Setup(Setup),
+    Doctor(Doctor),
     Schema(Schema),
     Sandbox(Sandbox),
     Completions(Completions),

@@ -7,6 +7,7 @@ mod arguments;
 mod check;
 mod completions;
 mod defect;
+mod doctor;
 mod interrupt;
 mod lines;
 mod loaded;
@@ -23,6 +24,7 @@ mod sandbox;
 mod schema;
 mod screen;
 mod settle;
+mod setup;
 mod shown;
 mod status;
 mod trouble;
@@ -68,6 +70,8 @@ fn run(command: Command, screen: &Screen) -> anyhow::Result<Exit> {
         Command::Reconcile(reconcile) => reconcile.run(screen),
         Command::Status(status) => status.run(screen),
         Command::Lock(lock) => lock.run(screen),
+        Command::Doctor(doctor) => doctor.run(screen),
+        Command::Setup(setup) => setup.run(screen),
         Command::Schema(schema) => schema.run(screen),
         Command::Completions(completions) => completions.run(screen),
         Command::Man(man) => man.run(screen),

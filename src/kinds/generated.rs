@@ -1,5 +1,6 @@
 //! The files of this repository that are written from the types: schemas and reference.
 use super::{
+    grants,
     kind::{KINDS, Kind},
     reference::reference_of,
     schema::{schema_of, schema_of_all},
@@ -20,11 +21,12 @@ pub fn schema_file(kind: &Kind) -> String {
     format!("{}.schema.json", dashed(kind.name))
 }
 
-/// The pages of the reference: one for each kind, and the options of each type of guest. Names without directory.
+/// The pages of the reference: one for each kind, the options of each type of guest, and the privileges. Names without directory.
 pub fn reference_files() -> Vec<(String, String)> {
     let kinds = KINDS.iter().map(|kind| (format!("{}.md", dashed(kind.name)), reference_of(kind)));
     let options = [("lxc-options.md", GuestType::Lxc), ("qemu-options.md", GuestType::Qemu)];
-    kinds.chain(options.map(|(name, kind)| (name.to_owned(), option::table(kind)))).collect()
+    let options = options.map(|(name, kind)| (name.to_owned(), option::table(kind)));
+    kinds.chain(options).chain([("privileges.md".to_owned(), grants::page())]).collect()
 }
 
 fn text(schema: &Value) -> String {

@@ -8,6 +8,7 @@ pub mod declared;
 pub mod dns_slug;
 pub mod gateway;
 mod generated;
+pub mod grants;
 pub mod kind;
 pub mod load;
 pub mod port_allocation;

@@ -50,7 +50,9 @@ pub trait AnyResource<D>: Send + Sync {
     /// How many ready steps `run` takes at once.
     fn batch(&self) -> usize;
     /// What this change shares with a few others.
-    fn lanes(&self, change: &Change) -> Vec<Lane>;
+    fn lanes(&self, _change: &Change) -> Vec<Lane> {
+        vec![]
+    }
     fn observe<'a>(&'a self, providers: &'a Providers, declarations: &'a D) -> Boxed<'a, Box<dyn Any + Send + Sync>>;
     /// Keeps what `observe` brought.
     fn remember(&self, world: &mut World, observed: Box<dyn Any + Send + Sync>);

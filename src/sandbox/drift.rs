@@ -205,7 +205,7 @@ async fn records(site: &Site, name: &str) -> Result<Vec<Record>> {
 }
 
 async fn proxmox(site: &Site, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-    let token = site.seed.proxmox_token().context("no token")?;
+    let token = site.seed.administrator_token().context("no token")?;
     call(&*site.proxmox, method, path, ("authorization", format!("PVEAPIToken={token}")), body).await
 }
 

@@ -175,6 +175,11 @@ impl Seed {
 
     /// The token of the product's Proxmox client: `user@realm!id=secret`.
     pub fn proxmox_token(&self) -> Option<String> {
+        self.proxmox.token().map(|token| format!("{}={}", token.id, token.secret))
+    }
+
+    /// A token that may do everything at Proxmox: for drift, which is what others do.
+    pub fn administrator_token(&self) -> Option<String> {
         self.proxmox.tokens.first().map(|token| format!("{}={}", token.id, token.secret))
     }
 

@@ -107,8 +107,9 @@ pub async fn serve(options: Options) -> Result<Running> {
     let seed = match store.load("seed")? {
         Some(seed) => seed,
         None => {
-            store.save("seed", &options.seed)?;
-            options.seed.clone()
+            let seed = Seed { proxmox: options.seed.proxmox.clone().with_account(), ..options.seed.clone() };
+            store.save("seed", &seed)?;
+            seed
         }
     };
     let faults = Arc::new(Faults::open(Arc::clone(&store))?);
@@ -216,7 +217,9 @@ fn node(
         "pct" => touched.send_modify(|n| *n += 1),
         _ => {}
     });
-    let node = Node::new(name, store.directory().to_owned(), Arc::clone(ground), look_up, tell);
+    let console = Arc::clone(proxmox);
+    let node = Node::new(name, store.directory().to_owned(), Arc::clone(ground), look_up, tell)
+        .with_console(Box::new(move |argv| proxmox::pveum::run(&console, argv)));
     node.furnish().context("make the node's directories")?;
     Ok(Arc::new(node))
 }

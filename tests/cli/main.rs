@@ -11,6 +11,7 @@ mod rebuild;
 mod reconcile;
 mod repository;
 mod secrets;
+mod setup;
 mod strangers;
 mod templates;
 mod usage;

@@ -20,11 +20,32 @@ impl Permissions {
     }
 }
 
+impl Permissions {
+    /// What of these is not held on a path and passed on from it.
+    pub fn missing<'a>(&self, path: &str, wanted: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+        let held = self.0.get(path);
+        wanted.into_iter().filter(|name| !held.is_some_and(|held| held.contains(*name))).collect()
+    }
+    /// What is held on a path and passed on from it.
+    pub fn on(&self, path: &str) -> BTreeSet<&str> {
+        self.0.get(path).into_iter().flatten().map(String::as_str).collect()
+    }
+}
+
 impl Proxmox {
+    /// What the token may do on this very path.
+    pub async fn permissions_on(&self, path: &str) -> Answer<Permissions> {
+        self.ask_permissions(&[("path", path)]).await
+    }
+
     /// What the token may do, on the paths that have entries and on the top-level ones.
     pub async fn permissions(&self) -> Answer<Permissions> {
+        self.ask_permissions(&[]).await
+    }
+
+    async fn ask_permissions(&self, query: &[(&str, &str)]) -> Answer<Permissions> {
         let attempted = "ask which privileges the token has";
-        let data = self.wire.get(attempted, "/access/permissions", &[]).await?;
+        let data = self.wire.get(attempted, "/access/permissions", query).await?;
         let paths = data.as_object().ok_or_else(|| strange(attempted, "not an object"))?;
         Ok(Permissions(
             paths

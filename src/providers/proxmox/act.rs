@@ -1,9 +1,13 @@
 //! One write from its turn to the end of its task.
-use super::{Proxmox, TaskId, encode, queue, transport::Pairs};
-use crate::model::{Answer, Class};
+use super::{
+    Proxmox, Role, TaskId, encode,
+    queue::{self, Lane},
+    transport::Pairs,
+};
+use crate::model::{Answer, Class, Failure};
 use reqwest::Method;
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
 
 /// The longest pause before a write is tried again at a lock.
@@ -26,7 +30,38 @@ impl Proxmox {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST);
                 }
+                Err(f) if f.class == Class::Denied => return Err(self.named(f, &lanes).await),
                 other => return other,
+            }
+        }
+    }
+
+    async fn named(&self, denied: Failure, lanes: &BTreeSet<Lane>) -> Failure {
+        let vmid = lanes.iter().find_map(|lane| match lane {
+            Lane::Guest(vmid) => Some(*vmid),
+            Lane::Storage(_) => None,
+        });
+        match vmid {
+            Some(vmid) => self.explain(denied, &format!("/vms/{vmid}"), Role::Guests).await,
+            None => denied,
+        }
+    }
+
+    /// A denial that does not say which privilege is missing (that of a new guest does not, nor that of a download) is
+    /// compared with what the role holds that is for such things.
+    pub(super) async fn explain(&self, denied: Failure, path: &str, role: Role) -> Failure {
+        if denied.class != Class::Denied || denied.reason.contains('(') {
+            return denied;
+        }
+        let (Ok(held), Ok(release)) = (self.permissions_on(path).await, self.version().await) else { return denied };
+        let missing = held.missing(path, role.privileges(release));
+        match missing.is_empty() {
+            true => denied,
+            false => {
+                let names = missing.into_iter().collect::<Vec<_>>().join(", ");
+                denied.hint(format!(
+                    "the token lacks {names} on {path}, of the role {role}: `trueup setup token` gives it"
+                ))
             }
         }
     }

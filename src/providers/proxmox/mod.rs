@@ -2,12 +2,14 @@
 //!
 //! What is known about the API that is not in its schema was seen on pve-manager 9.2.11 and is said where it is used.
 mod access;
+mod accounts;
 mod act;
 mod encode;
 mod guest;
 mod guests;
 pub mod network;
 pub mod notes;
+mod privileges;
 pub mod property;
 mod qemu;
 mod queue;
@@ -15,6 +17,7 @@ mod release;
 mod reply;
 pub mod ssh_keys;
 mod storage;
+mod survey;
 pub mod tags;
 mod task;
 mod transport;
@@ -27,10 +30,12 @@ mod tests;
 pub use access::Permissions;
 pub use guest::{Address, At, Config, Parameters, volume_size};
 pub use guests::{Guest, GuestType, Power};
+pub use privileges::{Grant, PRIVILEGES, Privilege, ROLES, Role};
 pub use qemu::{AgentInterface, CloneOf, Heard};
 pub use queue::{PER_STORAGE, storages};
 pub use release::{Feature, Release};
 pub use storage::{Place, Volume};
+pub use survey::{Node, Storage};
 pub use task::TaskId;
 
 use crate::{

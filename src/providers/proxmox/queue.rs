@@ -64,9 +64,12 @@ pub(super) fn lanes(method: &Method, path: &str, pairs: &Pairs) -> BTreeSet<Lane
             lanes.extend(pair("vmid").and_then(number));
             lanes.extend(storages(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))).map(Lane::Storage));
         }
-        ["nodes", _, "lxc" | "qemu", vmid, "clone"] => {
-            lanes.extend([Some(vmid), pair("newid")].into_iter().flatten().filter_map(number));
-            lanes.extend(pair("storage").map(|storage| Lane::Storage(storage.to_owned())));
+        ["nodes", _, kind @ ("lxc" | "qemu"), vmid, "clone"] => {
+            // A container is locked while it is copied; a machine may be copied several times at once.
+            lanes.extend((kind == "lxc").then(|| number(vmid)).flatten());
+            lanes.extend(pair("newid").and_then(number));
+            let storage = pair("storage").map_or_else(|| format!("of guest {vmid}"), str::to_owned);
+            lanes.insert(Lane::Storage(storage));
         }
         ["nodes", _, "lxc" | "qemu", vmid, ..] => {
             lanes.extend(number(vmid));
@@ -113,9 +116,10 @@ mod tests {
             r#"{Guest(9), Storage("fast"), Storage("slow")}"#
         );
         let copy = [("newid", "102"), ("full", "1"), ("storage", "fast")];
+        assert_eq!(of(Method::POST, "/nodes/pve1/qemu/101/clone", &copy), r#"{Guest(102), Storage("fast")}"#);
         assert_eq!(
-            of(Method::POST, "/nodes/pve1/qemu/101/clone", &copy),
-            r#"{Guest(101), Guest(102), Storage("fast")}"#
+            of(Method::POST, "/nodes/pve1/lxc/101/clone", &copy[..1]),
+            r#"{Guest(101), Guest(102), Storage("of guest 101")}"#
         );
         assert_eq!(of(Method::POST, "/nodes/pve1/lxc/101/status/start", &[]), "{Guest(101)}");
         assert_eq!(of(Method::PUT, "/access/acl", &[("path", "/")]), "{}");

@@ -1,5 +1,5 @@
 //! What lies on a storage, and how it gets there.
-use super::{Patience, Proxmox, TaskId, encode, strange, transport::Pairs, upload, values};
+use super::{Patience, Proxmox, Role, TaskId, encode, strange, transport::Pairs, upload, values};
 use crate::model::{Answer, Checksum, Class, HttpUrl};
 use reqwest::Method;
 use serde_json::Value;
@@ -85,7 +85,10 @@ impl Proxmox {
             ("checksum-algorithm", checksum.algorithm()),
         ];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        self.fetch(&attempted, place, &place.below("download-url"), pairs).await
+        match self.fetch(&attempted, place, &place.below("download-url"), pairs).await {
+            Err(failure) => Err(self.explain(failure, &format!("/nodes/{}", place.node), Role::Downloads).await),
+            done => done,
+        }
     }
 
     /// Sends a file of this machine.

@@ -30,6 +30,7 @@ const IDLE: Duration = Duration::from_secs(4);
 pub(super) type Pairs = Vec<(String, String)>;
 
 /// As whom a call is made.
+#[derive(Clone)]
 pub(super) enum Credential {
     /// `user@realm!id=secret`.
     Token(SecretString),
@@ -101,6 +102,23 @@ impl Wire {
             ahead: Mutex::default(),
             touched: Mutex::default(),
         })
+    }
+
+    /// The same for each endpoint alone.
+    pub fn each_endpoint(&self) -> Vec<(String, Self)> {
+        let alone = |endpoint: &Url| Self {
+            endpoints: vec![endpoint.clone()],
+            current: AtomicUsize::new(0),
+            credential: self.credential.clone(),
+            reads: self.reads.clone(),
+            writes: self.writes.clone(),
+            slots: Semaphore::new(IN_FLIGHT),
+            queue: Queue::default(),
+            release: OnceCell::new(),
+            ahead: Mutex::default(),
+            touched: Mutex::default(),
+        };
+        self.endpoints.iter().map(|endpoint| (named(endpoint), alone(endpoint))).collect()
     }
 
     /// Reads. A connection that went away under it is made once more, then the next endpoint is asked.

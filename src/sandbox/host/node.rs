@@ -32,6 +32,9 @@ pub enum Presence {
 /// Asks the Proxmox simulator for a container.
 pub type LookUp = Arc<dyn Fn(u32) -> Presence + Send + Sync>;
 
+/// `pveum` and its kin: what they print, or what they say on standard error.
+pub type Console = Box<dyn Fn(&[&str]) -> Result<String, String> + Send + Sync>;
+
 /// Told the program (`nft`, `pct`, `sh` …) of a command that wrote.
 pub type Touched = Box<dyn Fn(&str) + Send + Sync>;
 
@@ -41,6 +44,7 @@ pub struct Node {
     directory: PathBuf,
     ground: Arc<dyn Ground>,
     look_up: LookUp,
+    console: Option<Console>,
     /// Called with the program after everything that may have changed something.
     touched: Touched,
     /// `systemctl` calls are one after the other, as behind the real one's bus.
@@ -53,7 +57,12 @@ const NETWORK: [&str; 4] = ["nft", "ip", "sysctl", "conntrack"];
 impl Node {
     /// The node called `name`, with its files below `directory/node` and its guests' below `directory/guests`.
     pub fn new(name: String, directory: PathBuf, ground: Arc<dyn Ground>, look_up: LookUp, touched: Touched) -> Self {
-        Self { name, directory, ground, look_up, touched, bus: Mutex::new(()) }
+        Self { name, directory, ground, look_up, console: None, touched, bus: Mutex::new(()) }
+    }
+
+    /// With the programs of Proxmox VE.
+    pub fn with_console(self, console: Console) -> Self {
+        Self { console: Some(console), ..self }
     }
 
     /// The node's own root.
@@ -130,6 +139,7 @@ impl Node {
                 !rest.iter().any(|word| reads.contains(word))
             }
             ["ip", rest @ ..] => rest.iter().any(|word| ["add", "del", "set", "replace", "flush"].contains(word)),
+            ["pveum", ..] => crate::sandbox::proxmox::pveum::writes(argv),
             ["sysctl", rest @ ..] => rest.iter().any(|word| *word == "-w" || *word == "-p" || word.contains('=')),
             ["conntrack", rest @ ..] => !rest.contains(&"-L"),
             _ => false,
@@ -142,6 +152,11 @@ impl Node {
         let writes = Self::writes(&words);
         let output = match words[..] {
             ["pct", "exec", vmid, "--", ref inner @ ..] => self.enter(vmid, inner, stdin, limits).await,
+            ["pveum" | "pveversion", ..] => match self.console.as_ref().map(|console| console(&words)) {
+                Some(Ok(text)) => Output { stdout: text.into(), ..Output::default() },
+                Some(Err(why)) => failed(255, why),
+                None => failed(127, format!("{}: command not found", words[0])),
+            },
             [program, ..] if NETWORK.contains(&program) => self.ground.run(argv.clone(), stdin, limits).await,
             _ => self.on_machine(&self.root(), "node", &words, stdin, limits).await,
         };

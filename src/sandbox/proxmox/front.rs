@@ -26,6 +26,15 @@ pub struct Accepted {
     pub template: String,
 }
 
+impl Accepted {
+    /// A call by root at a node's console, where nobody logs in.
+    pub fn at_console(verb: &str, path: &str, given: Raw) -> Self {
+        let who = Who { user: "root@pam".into(), token: None };
+        let (verb, path, template) = (verb.into(), path.into(), String::new());
+        Self { verb, path, format: Format::Json, who, given, upload: None, template }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Json,

@@ -6,6 +6,7 @@ use super::{
     formats, login,
     state::{Bridge, Conf, Entry, Guest, Kind, Lack, Node, Page, Running, State, Storage, Token, User, Volume, Whom},
 };
+use crate::providers::proxmox::ROLES;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,8 @@ pub struct Seed {
     /// Roles that are not built in: privileges by name.
     pub roles: BTreeMap<String, BTreeSet<String>>,
     pub tokens: Vec<SeedToken>,
+    /// Who may do what elsewhere than on `/`.
+    pub acl: Vec<Entry>,
     /// Guests that are there already, foreign to everybody.
     pub guests: Vec<SeedGuest>,
     /// `datacenter.cfg`.
@@ -147,6 +150,7 @@ impl Default for Seed {
             passwords: [(ROOT.into(), "a password of the sandbox".into())].into(),
             roles: BTreeMap::new(),
             tokens: vec![full],
+            acl: Vec::new(),
             guests: Vec::new(),
             options: Conf::new(),
             booted: None,
@@ -156,7 +160,38 @@ impl Default for Seed {
 
 const ROOT: &str = "root@pam";
 
+/// The product's own account, with the roles that `trueup setup token` makes.
+const PRODUCT: (&str, &str, &str) = ("sandbox@pve", "trueup", "5a4d0b0c-7d1e-4c3a-9b52-1f0e8d6c7a21");
+
 impl Seed {
+    /// With an account for the product that may do what it needs and no more. Once there, it is left as it is.
+    #[must_use]
+    pub fn with_account(mut self) -> Self {
+        let (user, name, secret) = PRODUCT;
+        let id = format!("{user}!{name}");
+        let Ok(release) = self.version.spelled().1.parse() else { return self };
+        if self.tokens.iter().any(|token| token.id == id) {
+            return self;
+        }
+        for role in ROLES {
+            let privileges = role.privileges(release).into_iter().map(str::to_owned).collect();
+            self.roles.insert(role.name().into(), privileges);
+            for (whom, id) in [(Whom::User, user), (Whom::Token, &id)] {
+                let (path, role) = (role.whole().into(), role.name().into());
+                self.acl.push(Entry { path, whom, id: id.into(), role, propagate: true });
+            }
+        }
+        self.users.entry(user.into()).or_default();
+        self.tokens.push(SeedToken { id, secret: secret.into(), privsep: true, roles: vec![] });
+        self
+    }
+
+    /// The token of the product: that of its account, where it has one.
+    pub fn token(&self) -> Option<&SeedToken> {
+        let (user, ..) = PRODUCT;
+        self.tokens.iter().find(|token| token.id.starts_with(user)).or(self.tokens.first())
+    }
+
     /// The password of `root@pam`, where it has one.
     pub fn root_password(&self) -> Option<&str> {
         self.passwords.get(ROOT).map(String::as_str)
@@ -243,6 +278,7 @@ impl Seed {
             }
             state.access.users.entry(user.into()).or_default().tokens.insert(name.into(), made);
         }
+        state.access.acl.extend(self.acl.iter().cloned());
         state.access.acl.sort();
         state.access.acl.dedup();
         match state.access.acl.iter().find(|e| state.role(&e.role).is_none()) {

@@ -4,6 +4,7 @@ use super::{
     clock::Clock,
     front,
     refusal::Refusal,
+    schema::Raw,
     seed::Seed,
     state::{Kind, State},
     task::Task,
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::sandbox::wire::{Api, Reply, Request};
 use ipnet::IpNet;
+use serde_json::Value;
 use std::{
     future::Future,
     pin::Pin,
@@ -125,6 +127,17 @@ impl Simulator {
     pub fn set_online(&self, node: &str, online: bool) -> Result<(), String> {
         let now = self.inner.clock.now();
         self.edit(|state| state.set_online(node, online, now))
+    }
+
+    /// A call by root at a node's console.
+    ///
+    /// # Errors
+    /// The text of the refusal.
+    pub fn at_console(&self, verb: &str, path: &str, given: Raw) -> Result<Value, String> {
+        let mut world = self.inner.settled();
+        let outcome = front::run(&mut world, &front::Accepted::at_console(verb, path, given));
+        self.inner.announce(&mut world);
+        outcome.map(|answer| answer.data).map_err(|refusal| refusal.text())
     }
 
     /// Changes the state as somebody at the node's own console would: drift, a lock taken away, a foreign guest.

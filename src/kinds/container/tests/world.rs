@@ -43,9 +43,11 @@ pub struct Site {
 }
 
 impl Site {
-    /// With the token that may do everything.
+    /// With the token that may do what the product needs, and no more.
     pub async fn new(seed: Seed) -> Self {
-        Self::with_token(seed, "root@pam!full=00000000-0000-4000-a000-000000000000").await
+        let seed = seed.with_account();
+        let token = seed.token().map(|token| format!("{}={}", token.id, token.secret)).unwrap();
+        Self::with_token(seed, &token).await
     }
 
     pub async fn with_token(seed: Seed, token: &str) -> Self {

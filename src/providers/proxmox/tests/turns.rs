@@ -104,12 +104,12 @@ async fn writes_to_one_guest_are_one_after_the_other_and_nobody_waits_for_anothe
     .await;
     let pve = client(&server);
     let none = Parameters::new();
-    let (one, two, three) =
-        tokio::join!(pve.start(&at(101)), pve.update(&at(101), &none, &[], &[], "d"), async {
-            // It comes last and is done first.
-            tokio::task::yield_now().await;
-            pve.update(&at(102), &none, &[], &[], "d").await
-        });
+    let (first, second) = (at(101), at(102));
+    let (one, two, three) = tokio::join!(pve.start(&first), pve.update(&first, &none, &[], &[], "d"), async {
+        // It comes last and is done first.
+        tokio::task::yield_now().await;
+        pve.update(&second, &none, &[], &[], "d").await
+    });
     one.and(two).and(three).unwrap();
     assert!(matches!(*seen.lock().unwrap().as_slice(), [.., "end 101", "set 101"]), "{:?}", seen.lock().unwrap());
 }
