@@ -124,7 +124,11 @@ pub fn read(module: &[String], text: &str) -> Reading {
                 if matches!(keyword.as_str(), "mod" | "struct" | "enum" | "trait" | "type" | "union") =>
             {
                 if let Some(name) = word(i + 1) {
-                    reading.names.push((name.to_string(), tokens[i].1));
+                    // What a trait of others asks for is called as they call it: `type Data = Bytes;` inside an `impl`.
+                    let given = keyword == "type" && depth > 0 && is(i + 2, &Token::Sign('='));
+                    if !given {
+                        reading.names.push((name.to_string(), tokens[i].1));
+                    }
                     if keyword == "mod" && is(i + 2, &Token::Sign('{')) {
                         inside.push((depth, name.to_string(), test_next || name == "tests"));
                     }
