@@ -281,7 +281,7 @@ fn variable(segment: &str) -> Option<&str> {
 
 /// How many segments agree literally, when the template fits. The name of a volume may hold slashes that were not encoded.
 fn fits(template: &[String], given: &[String]) -> Option<usize> {
-    let open_ended = template.last().is_some_and(|s| s == "{volume}");
+    let open_ended = template.last().is_some_and(|s| matches!(s.as_str(), "{volume}" | "{cidr}"));
     if given.len() < template.len() || (given.len() > template.len() && !open_ended) {
         return None;
     }

@@ -10,6 +10,7 @@ mod api;
 mod call;
 mod clock;
 mod config_file;
+mod ext4;
 mod facts;
 mod form;
 mod formats;

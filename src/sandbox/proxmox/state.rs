@@ -23,6 +23,10 @@ pub struct State {
     /// Firewall files by number: there may be one without a guest.
     #[serde(default)]
     pub firewalls: BTreeMap<u32, Firewall>,
+    #[serde(default)]
+    pub node_firewalls: BTreeMap<String, Firewall>,
+    #[serde(default)]
+    pub cluster_firewall: Firewall,
     pub pools: BTreeMap<String, Pool>,
     pub access: Access,
     /// Guests that the cluster keeps running, by resource: `ct:101`, `vm:102`.
@@ -257,6 +261,28 @@ pub struct Guest {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Firewall {
     pub options: Conf,
+    pub rules: Vec<Conf>,
+    #[serde(default)]
+    pub sets: BTreeMap<String, FirewallSet>,
+    /// By their names in lower case.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, Conf>,
+    /// Groups of rules; the cluster's only.
+    #[serde(default)]
+    pub groups: BTreeMap<String, FirewallGroup>,
+}
+
+/// A set of addresses.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct FirewallSet {
+    pub comment: Option<String>,
+    pub entries: Vec<Conf>,
+}
+
+/// Rules under a name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct FirewallGroup {
+    pub comment: Option<String>,
     pub rules: Vec<Conf>,
 }
 

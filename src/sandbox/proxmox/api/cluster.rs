@@ -1,10 +1,10 @@
 //! `/cluster`: resources, the next free number, options, status.
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
-    config_file, property,
+    property,
     refusal::{Refusal, Result},
     schema::split_list,
-    state::Guest,
+    state::{Guest, Kind},
 };
 use serde_json::{Map, Value, json};
 
@@ -122,13 +122,16 @@ pub fn statistics(call: &Call<'_>, vmid: u32, guest: &Guest) -> Value {
     let more = match call.world.seen(vmid, guest).filter(|_| !away) {
         None => json!({"status": "unknown"}),
         Some(seen) => {
-            let maxdisk = if seen.running { seen.disk / 20 * 19 } else { seen.disk };
+            let is_mounted = seen.running && guest.kind == Kind::Lxc;
+            let maxdisk = if is_mounted { crate::sandbox::proxmox::ext4::usable(seen.disk) } else { seen.disk };
+            // A guest on a network says something now and then.
+            let sent = if seen.running { 300 + 7 * seen.uptime } else { 0 };
             json!({
                 "name": seen.name, "status": if seen.running { "running" } else { "stopped" },
                 "template": u8::from(seen.template), "maxcpu": seen.cpus, "maxmem": seen.memory, "maxdisk": maxdisk,
                 "uptime": seen.uptime, "cpu": 0, "mem": 0, "memhost": 0,
                 "disk": if seen.running { 174247936 } else { 0 },
-                "diskread": 0, "diskwrite": 0, "netin": 0, "netout": 0,
+                "diskread": 0, "diskwrite": 0, "netin": 0, "netout": sent,
             })
         }
     };
@@ -282,7 +285,7 @@ fn join(call: &mut Call<'_>) -> Result<Answer> {
         return Err(Refusal::not_simulated("joining a cluster"));
     }
     let message = "node is not in a cluster, no join info available!".into();
-    Err(Refusal::Answer { status: 424, message, errors: Map::new(), newline: true })
+    Err(Refusal::Answer { status: 424, message, errors: Map::new(), newline: false })
 }
 
 fn notifications(_: &mut Call<'_>) -> Result<Answer> {
@@ -314,9 +317,4 @@ fn log(call: &mut Call<'_>) -> Result<Answer> {
         })
     });
     Ok(Value::Array(rows.collect()).into())
-}
-
-/// The digest of a config that is not there.
-pub fn empty_digest() -> String {
-    config_file::sum("")
 }

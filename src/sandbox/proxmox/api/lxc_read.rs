@@ -19,8 +19,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/nodes/{node}/lxc/{vmid}/pending", |c| pending(c, Kind::Lxc)),
     on("GET", "/nodes/{node}/lxc/{vmid}/status/current", current),
     on("GET", "/nodes/{node}/lxc/{vmid}/interfaces", interfaces),
-    on("GET", "/nodes/{node}/lxc/{vmid}/firewall/options", firewall_options),
-    on("PUT", "/nodes/{node}/lxc/{vmid}/firewall/options", set_firewall_options),
 ];
 
 const STATUS: &[&str] = &["current", "start", "stop", "shutdown", "reboot", "migrate"];
@@ -87,7 +85,7 @@ fn status_of(world: &World, vmid: u32, guest: &Guest) -> Map<String, Value> {
         }
         Some(running) => {
             put("pid", json!(running.pid));
-            put("maxdisk", json!(seen.disk / 20 * 19));
+            put("maxdisk", json!(crate::sandbox::proxmox::ext4::usable(seen.disk)));
             put("disk", json!(174247936));
             if world.release().is_9() {
                 for what in ["cpu", "io", "memory"] {
@@ -259,33 +257,4 @@ fn interface(name: &str, mac: &str, addresses: &[String]) -> Value {
         .collect();
     row.insert("ip-addresses".into(), Value::Array(list));
     Value::Object(row)
-}
-
-fn firewall_options(call: &mut Call<'_>) -> Result<Answer> {
-    let options = call.world.state.firewalls.get(&call.vmid()).map(|f| f.options.clone()).unwrap_or_default();
-    let digest = match options.is_empty() {
-        true => super::cluster::empty_digest(),
-        false => config_file::sum(&options.iter().map(|(k, v)| format!("{k}: {v}\n")).collect::<String>()),
-    };
-    let number = |v: &String| v.parse::<i64>().map_or_else(|_| json!(v), |n| json!(n));
-    let mut data: Map<String, Value> = options.iter().map(|(k, v)| (k.clone(), number(v))).collect();
-    data.insert("digest".into(), json!(digest));
-    Ok(Value::Object(data).into())
-}
-
-fn set_firewall_options(call: &mut Call<'_>) -> Result<Answer> {
-    let delete = crate::sandbox::proxmox::schema::split_list(&call.take("delete").unwrap_or_default());
-    let vmid = call.vmid();
-    let mut set = call.args.clone();
-    for key in ["node", "vmid", "digest"] {
-        set.remove(key);
-    }
-    // The file may be there without the guest.
-    let options = &mut call.world.state.firewalls.entry(vmid).or_default().options;
-    for key in &delete {
-        options.remove(key);
-    }
-    options.extend(set);
-    call.world.touched = true;
-    Ok(Value::Null.into())
 }

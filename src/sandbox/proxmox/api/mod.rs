@@ -5,6 +5,9 @@ pub mod access_ticket;
 pub mod access_users;
 pub mod cluster;
 pub mod download;
+pub mod firewall;
+pub mod firewall_names;
+pub mod firewall_rule;
 pub mod ha;
 pub mod lxc_clone;
 pub mod lxc_config;
@@ -50,6 +53,15 @@ const FAMILIES: &[&[Endpoint]] = &[
     access_users::ENDPOINTS,
     cluster::ENDPOINTS,
     download::ENDPOINTS,
+    firewall::ENDPOINTS,
+    firewall::CLUSTER,
+    firewall::NODE,
+    firewall::LXC,
+    firewall::QEMU,
+    firewall_names::CLUSTER,
+    firewall_names::LXC,
+    firewall_names::QEMU,
+    firewall_names::GROUPS,
     ha::ENDPOINTS,
     lxc_clone::ENDPOINTS,
     lxc_config::ENDPOINTS,

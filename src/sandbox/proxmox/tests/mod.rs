@@ -3,5 +3,6 @@ mod access;
 mod behaviour;
 mod client;
 mod cluster;
+mod firewall;
 mod machines;
 mod templates;
