@@ -191,12 +191,18 @@ async fn whole(request: http::Request<hyper::body::Incoming>, connection: u64, n
     let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
         return Err(Reply { status: 413, close: true, ..Reply::default() });
     };
-    let headers = head.headers.iter();
+    let version = head.version;
+    let mut headers: Vec<(String, String)> =
+        head.headers.iter().map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect();
+    // Before HTTP/1.1 a connection ends unless somebody asks for it to go on.
+    if version == http::Version::HTTP_10 && !headers.iter().any(|(n, _)| n == "connection") {
+        headers.push(("connection".into(), "close".into()));
+    }
     Ok(Request {
         method: head.method.as_str().to_ascii_uppercase(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
-        headers: headers.map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect(),
+        headers,
         body: body.to_bytes(),
         connection,
         nth,

@@ -305,7 +305,11 @@ fn fill(template: &str, given: &Raw) -> String {
     for (name, value) in given {
         path = path.replace(&format!("{{{name}}}"), &text(value));
     }
-    path
+    // What was not given is nothing: its path is the one above.
+    while let Some((open, close)) = path.find('{').zip(path.find('}')).filter(|(open, close)| open < close) {
+        path.replace_range(open..=close, "");
+    }
+    if path.len() > 1 { path.trim_end_matches('/').to_string() } else { path }
 }
 
 /// The privileges of a release, by name, for seeds that say only `privileges`.

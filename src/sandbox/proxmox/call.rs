@@ -16,6 +16,8 @@ pub struct Call<'a> {
     pub args: Args,
     /// A file that came with it, as multipart: its name and its bytes.
     pub upload: Option<(String, bytes::Bytes)>,
+    /// When it arrived, in Unix milliseconds.
+    pub arrived: u64,
 }
 
 /// What an endpoint answers.
@@ -26,6 +28,8 @@ pub struct Answer {
     pub beside: Map<String, Value>,
     /// A plain text instead of JSON.
     pub plain: Option<String>,
+    /// The name of the file as which a plain text is to be kept.
+    pub file: Option<String>,
 }
 
 impl From<Value> for Answer {

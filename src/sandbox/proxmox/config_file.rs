@@ -5,13 +5,13 @@ use std::fmt::Write;
 
 /// The config file as pve-container and qemu-server write it.
 pub fn text(guest: &Guest) -> String {
-    let mut out = section(&guest.conf);
+    let mut out = section(&guest.conf, &|key| guest.blank.contains(key));
     if !guest.pending.is_empty() {
         out.push_str("\n[pve:pending]\n");
-        out.push_str(&section(&guest.pending));
+        out.push_str(&section(&guest.pending, &|key| guest.blank.contains(&pending(key))));
     }
     for (name, conf) in &guest.snapshots {
-        let _ = write!(out, "\n[{name}]\n{}", section(conf));
+        let _ = write!(out, "\n[{name}]\n{}", section(conf, &|_| false));
     }
     out
 }
@@ -26,7 +26,13 @@ pub fn sum(text: &str) -> String {
     Sha1::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn section(conf: &Conf) -> String {
+/// The key of a pending value among those that are blank.
+fn pending(key: &str) -> String {
+    format!("pending {key}")
+}
+
+/// A section's lines. `bare` tells a value that is read back as a blank although none is there.
+fn section(conf: &Conf, bare: &dyn Fn(&str) -> bool) -> String {
     let mut out = String::new();
     if let Some(notes) = conf.get("description") {
         let mut lines: Vec<&str> = notes.split('\n').collect();
@@ -39,6 +45,7 @@ fn section(conf: &Conf) -> String {
         }
     }
     for (key, value) in conf.iter().filter(|(k, _)| *k != "description") {
+        let value = if bare(key) { "" } else { value };
         let _ = writeln!(out, "{key}: {value}");
     }
     out
@@ -49,7 +56,7 @@ fn encode(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for byte in line.bytes() {
         match byte {
-            b'%' | b':' | 0..=0x08 | 0x0a..=0x1f | 0x7f..=0xff => {
+            b'%' | b':' | 0..=0x1f | 0x7f..=0xff => {
                 let _ = write!(out, "%{byte:02X}");
             }
             _ => out.push(byte as char),
@@ -63,6 +70,10 @@ fn encode(line: &str) -> String {
 pub fn settle(guest: &mut Guest) {
     // qemu-server drops the newline at the end of the notes, pve-container adds one.
     let end = if guest.kind == Kind::Lxc { "\n" } else { "" };
+    // What was blank before is written with the blank as which it was read.
+    guest.blank.clear();
+    guest.blank.extend(guest.conf.iter().filter(|(_, v)| v.is_empty()).map(|(k, _)| k.clone()));
+    guest.blank.extend(guest.pending.iter().filter(|(_, v)| v.is_empty()).map(|(k, _)| pending(k)));
     for conf in [&mut guest.conf, &mut guest.pending].into_iter().chain(guest.snapshots.values_mut()) {
         if conf.get("description").is_some_and(|d| d.trim_end_matches('\n').is_empty()) {
             conf.remove("description");
@@ -113,6 +124,9 @@ mod tests {
         let mut odd = guest(&[("tags", ""), ("memory", ""), ("description", "\n")]);
         settle(&mut odd);
         assert_eq!(odd.conf["tags"], " ");
+        assert!(text(&odd).contains("\ntags: \n"));
+        settle(&mut odd);
+        assert!(text(&odd).contains("\ntags:  \n"));
         assert!(!odd.conf.contains_key("description"));
     }
 }

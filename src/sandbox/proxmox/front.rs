@@ -12,6 +12,7 @@ use super::{
 use crate::sandbox::wire::{Reply, Request};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use std::io::Write;
 
 /// A request that may be handled: it is somebody's, and it can be read.
 pub struct Accepted {
@@ -24,14 +25,16 @@ pub struct Accepted {
     upload: Option<(String, Bytes)>,
     /// The path as the facts have it; empty when there is none.
     pub template: String,
+    /// When it arrived, in Unix milliseconds.
+    arrived: u64,
 }
 
 impl Accepted {
-    /// A call by root at a node's console, where nobody logs in.
+    /// A call by root at a node's console, where nobody logs in and nothing comes between.
     pub fn at_console(verb: &str, path: &str, given: Raw) -> Self {
         let who = Who { user: "root@pam".into(), token: None };
         let (verb, path, template) = (verb.into(), path.into(), String::new());
-        Self { verb, path, format: Format::Json, who, given, upload: None, template }
+        Self { verb, path, format: Format::Json, who, given, upload: None, template, arrived: u64::MAX }
     }
 }
 
@@ -85,7 +88,7 @@ pub fn receive(world: &World, request: &Request) -> std::result::Result<Accepted
     let (mut given, upload) = body(request)?;
     given.extend(form::fields(request.query.as_deref().unwrap_or_default()));
     let template = world.facts.find(verb, path).map(|f| f.template.to_string()).unwrap_or_default();
-    Ok(Accepted { verb: verb.into(), path: path.into(), format, who, given, upload, template })
+    Ok(Accepted { verb: verb.into(), path: path.into(), format, who, given, upload, template, arrived: world.now })
 }
 
 fn login(world: &World, request: &Request, verb: &str, path: &str) -> std::result::Result<Who, Reply> {
@@ -206,15 +209,16 @@ pub fn run(world: &mut World, accepted: &Accepted) -> Result<Answer> {
     let args = schema::verify(&found.method.parameters, given)?;
     let run = api::endpoint(verb, found.template)
         .ok_or_else(|| Refusal::not_simulated(format!("{verb} {}", found.template)))?;
-    run(&mut Call { world, who: who.clone(), args, upload: upload.clone() })
+    run(&mut Call { world, who: who.clone(), args, upload: upload.clone(), arrived: accepted.arrived })
 }
 
 /// Puts what came out into the form that was asked for.
 pub fn reply(outcome: Result<Answer>, accepted: &Accepted) -> Reply {
     let extjs = accepted.format == Format::ExtJs;
     let (status, reason, body) = match outcome {
-        Ok(Answer { plain: Some(text), .. }) => {
-            let headers = vec![("content-type".into(), "text/plain".into())];
+        Ok(Answer { plain: Some(text), file, .. }) => {
+            let mut headers = vec![("content-type".to_string(), "text/plain".to_string())];
+            headers.extend(file.map(|f| ("content-disposition".into(), format!("attachment; filename=\"{f}\""))));
             return Reply { status: 200, headers, body: text.into(), ..Reply::default() };
         }
         Ok(answer) => {
@@ -260,6 +264,17 @@ pub fn finish(reply: &mut Reply, request: &Request) {
     for (name, value) in [("cache-control", "max-age=0"), ("pragma", "no-cache"), ("server", "pve-api-daemon/3.0")] {
         reply.headers.push((name.into(), value.into()));
     }
+    // What was uploaded has used the connection up.
+    let upload = request.header("content-type").is_some_and(|t| t.starts_with("multipart/form-data"));
+    let packs = request.header("accept-encoding").is_some_and(|t| t.contains("gzip"));
+    if packs && reply.status == 200 && reply.body.len() > 1024 {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        // Writing into memory does not fail.
+        if let Some(packed) = packer.write_all(&reply.body).ok().and_then(|()| packer.finish().ok()) {
+            reply.body = packed.into();
+            reply.headers.push(("content-encoding".into(), "gzip".into()));
+        }
+    }
     let asked = request.header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close"));
-    reply.close = reply.close || reply.status >= 400 || request.nth >= PER_CONNECTION || asked;
+    reply.close = reply.close || upload || reply.status >= 400 || request.nth >= PER_CONNECTION || asked;
 }

@@ -41,6 +41,9 @@ pub struct State {
     pub next_report: u64,
     /// The next process id.
     pub next_pid: u32,
+    /// Guests whose lock file something else on the node holds, and until when (Unix milliseconds).
+    #[serde(default)]
+    pub held: BTreeMap<u32, u64>,
     /// When the nodes were started, in Unix milliseconds.
     pub booted: u64,
     /// Counts MAC addresses, uuids and the like, so that a restored world goes on where it was.
@@ -252,6 +255,9 @@ pub struct Guest {
     /// Addresses that DHCP gave, by the interface's name in the guest.
     #[serde(default)]
     pub leases: BTreeMap<String, Vec<IpNet>>,
+    /// Keys that stand in the file without even a blank since they were last written; they are read back as one.
+    #[serde(default)]
+    pub blank: BTreeSet<String>,
     /// Interfaces (`net0`) that are gone from the running guest although its config names them.
     #[serde(default)]
     pub unplugged: BTreeSet<String>,
@@ -399,6 +405,7 @@ impl Guest {
             snapshots: BTreeMap::new(),
             running: None,
             leases: BTreeMap::new(),
+            blank: BTreeSet::new(),
             unplugged: BTreeSet::new(),
         }
     }

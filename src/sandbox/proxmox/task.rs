@@ -9,6 +9,9 @@ use super::{
 };
 use serde::{Deserialize, Serialize};
 
+/// Milliseconds after which a task ends that has nothing to do.
+const AT_ONCE: u64 = 40;
+
 /// One task, running or over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Task {
@@ -178,7 +181,8 @@ pub fn is_upid(upid: &str) -> Result<()> {
 impl State {
     /// Until when the lock file of a guest is held by a task.
     pub fn held(&self, vmid: u32) -> Option<u64> {
-        self.tasks.iter().filter(|t| !t.is_over() && t.holds == Some(vmid)).map(|t| t.ends).max()
+        let tasks = self.tasks.iter().filter(|t| !t.is_over() && t.holds == Some(vmid)).map(|t| t.ends);
+        tasks.chain(self.held.get(&vmid).copied()).max()
     }
 }
 
@@ -188,7 +192,7 @@ impl World {
     /// # Errors
     /// Held by a task: the call is to be tried again when that is over.
     pub fn lock(&self, vmid: u32) -> Result<()> {
-        match self.state.held(vmid) {
+        match self.state.held(vmid).filter(|until| *until > self.now) {
             Some(until) => Err(Refusal::Held { vmid, until }),
             None => Ok(()),
         }
@@ -198,12 +202,15 @@ impl World {
     pub fn fork(&mut self, node: &str, kind: &str, id: &str, who: &Who, work: Work, holds: Option<u32>) -> String {
         let now = self.now;
         let free = holds.and_then(|v| self.state.held(v)).unwrap_or(now).max(now);
+        let waits = if free > now { vec!["trying to acquire lock...".to_string()] } else { Vec::new() };
         let (work, holds, ends) = if free > now + LOCK_TIMEOUT {
             let why = Refusal::Held { vmid: holds.unwrap_or_default(), until: free }.text();
             (Work::Fails { why, log: Vec::new() }, None, now + LOCK_TIMEOUT)
         } else {
-            (work, holds, free + self.timing.of_task(kind))
+            let takes = if free == now && self.fails_at_once(&work) { AT_ONCE } else { self.timing.of_task(kind) };
+            (work, holds, free + takes.min(self.timing.of_task(kind)))
         };
+        let acquired = (holds.is_some() && free > now).then(|| " OK".to_string());
         let pid = self.state.next_pid;
         self.state.next_pid = if pid >= 4_194_303 { 1000 } else { pid + 1 };
         let pstart = now.saturating_sub(self.state.booted) / 10;
@@ -221,11 +228,35 @@ impl World {
             ends,
             work: Some(work),
             holds,
-            log: Vec::new(),
+            log: waits.into_iter().chain(acquired).collect(),
             exit: None,
         });
         self.forget_old_tasks();
         upid
+    }
+
+    /// Whether a task ends with an error as soon as it has the guest's lock file, as the world is now.
+    fn fails_at_once(&self, work: &Work) -> bool {
+        let (vmid, running) = match work {
+            Work::Start { vmid } => (*vmid, false),
+            Work::Stop { vmid } | Work::Shutdown { vmid } => (*vmid, true),
+            Work::Fails { .. } => return true,
+            _ => return false,
+        };
+        let ready = self.state.guests.get(&vmid).filter(|g| !g.is_template() && g.running.is_some() == running);
+        ready.is_none_or(|g| g.conf.get("lock").is_some_and(|lock| !lock.trim().is_empty()))
+    }
+
+    /// Tasks that waited for a lock file and now see that there is nothing to do for them.
+    fn wake(&mut self, vmid: u32) {
+        let waiting = |t: &Task| !t.is_over() && t.holds == Some(vmid);
+        for index in 0..self.state.tasks.len() {
+            let task = &self.state.tasks[index];
+            if waiting(task) && task.work.as_ref().is_some_and(|work| self.fails_at_once(work)) {
+                let soon = self.now + AT_ONCE;
+                self.state.tasks[index].ends = soon.min(self.state.tasks[index].ends);
+            }
+        }
     }
 
     /// The archive of the real one is cut at 50,000 lines; here the oldest of 2,000 goes.
@@ -260,7 +291,7 @@ impl World {
     fn end(&mut self, index: usize) {
         let Some(work) = self.state.tasks[index].work.take() else { return };
         // The lock file is free from here on.
-        self.state.tasks[index].holds = None;
+        let held = self.state.tasks[index].holds.take();
         let upid = self.state.tasks[index].upid.clone();
         let mut log = std::mem::take(&mut self.state.tasks[index].log);
         let outcome = self.perform(work, &mut log);
@@ -276,6 +307,9 @@ impl World {
             task.exit = Some(exit);
         }
         self.touched = true;
+        if let Some(vmid) = held {
+            self.wake(vmid);
+        }
     }
 
     /// Ends a running task before its time, without its effect.

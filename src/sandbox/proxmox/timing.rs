@@ -53,7 +53,7 @@ impl Timing {
         }
         match kind {
             "vzcreate" | "vzrestore" => 2400,
-            "vzdestroy" | "qmdestroy" => 300,
+            "vzdestroy" | "qmdestroy" => 150,
             "vzstart" | "vzstop" | "qmstart" | "qmstop" => 1800,
             "vzshutdown" | "qmshutdown" => 2100,
             "vzreboot" | "qmreboot" => 4000,

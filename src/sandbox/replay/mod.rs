@@ -2,8 +2,9 @@
 //! are held against theirs.
 //!
 //! `recording` reads them, `start` makes the state in which they begin, `request` and `connection` send them through the
-//! sandbox's own HTTP front, `run` keeps the time, `names` knows which value of theirs stands for which of ours, `values`
+//! sandbox's own HTTP front, `run` keeps the time, `circumstances` finds what else had a part, `names` knows which value of theirs stands for which of ours, `values`
 //! says which may differ and how far, `compare` finds what does, `report` tells.
+mod circumstances;
 mod compare;
 mod connection;
 mod names;

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 /// Per cent that must agree, by area.
 const FLOORS: &[(&str, f64)] = &[
-    ("baseline", 87.0),
-    ("lxc-create", 90.0),
-    ("lxc-config", 94.0),
-    ("lxc-power", 90.0),
+    ("baseline", 95.0),
+    ("lxc-create", 95.0),
+    ("lxc-config", 95.0),
+    ("lxc-power", 95.0),
     ("lxc-disks", 95.0),
     ("tasks", 95.0),
     ("transport", 96.0),
     ("permissions", 100.0),
-    ("cluster", 77.0),
+    ("cluster", 90.0),
     ("qemu", 95.0),
     ("storage", 80.0),
     ("pools", 91.0),

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 pub enum Rule {
     /// Unix seconds: as far from the line's time as theirs, but for the slack.
     Time,
-    /// Seconds since something began: as theirs, but for the slack; zero where theirs is zero.
+    /// Seconds since something began: as theirs, but for the slack; about zero where theirs is zero.
     Elapsed,
     /// A load, a share, a rate: a number that is not negative.
     Measure,
@@ -91,11 +91,16 @@ const PIECES: &[(Piece, &str)] = &[
     (Piece::Named(Class::LinkLocal), r"\bfe80::[0-9a-f:]+"),
     (Piece::Named(Class::Mac), r"(?i)\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b"),
     (Piece::Named(Class::Digest), r"\b[0-9a-f]{40}\b"),
-    // Host keys, which each container makes for itself.
+    // Host keys, which each container makes for itself, in the order of a Perl hash.
+    (Piece::Measured, r"\bssh_host_(?:rsa|dsa|ecdsa|ed25519)_key\b"),
     (Piece::Measured, r"SHA256:\S+"),
     (Piece::Measured, r"\bctime=\d+"),
+    (Piece::Measured, r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?"),
     (Piece::Measured, r"/dev/loop\d+"),
     (Piece::Measured, r"\b\d+(?:\.\d+)? ?[KMG]i?B/s"),
+    // What rsync counts of the files that a template holds.
+    (Piece::Measured, r"\b\d{1,3}(?:,\d{3})+(?:\.\d+)?\b"),
+    (Piece::Measured, r"\bspeedup is [\d.]+"),
     // What a file system holds after a template was unpacked.
     (Piece::Measured, r"\b\d+/\d+ files \([\d.]+% non-contiguous\), \d+/\d+ blocks"),
 ];
@@ -134,7 +139,8 @@ mod tests {
     #[test]
     fn every_piece_is_found() {
         let text = "UPID:a:1:2:3:vzstart:101:r@pam!t: 3ce0d7bd-5fa3-4000-a000-000000000000 fe80::1 BC:24:11:00:00:01 \
-                    da39a3ee5e6b4b0d3255bfef95601890afd80709 SHA256:abc/+ ctime=12 /dev/loop3 1.5GiB/s \
+                    da39a3ee5e6b4b0d3255bfef95601890afd80709 ssh_host_rsa_key SHA256:abc/+ ctime=12 2026-11-21T13:52:15Z \
+                    /dev/loop3 1.5GiB/s 12,345.67 speedup is 1.02 \
                     12/65536 files (0.0% non-contiguous), 8536/262144 blocks end";
         let taken = take_apart(text);
         assert_eq!(taken.pieces.len(), PIECES.len(), "{:?}", taken.pieces);

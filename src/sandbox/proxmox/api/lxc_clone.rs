@@ -133,7 +133,7 @@ fn build(world: &mut World, copy: &Copy, log: &mut Vec<String>) -> Result<()> {
 
 /// What rsync says of a copy.
 fn copied(size: u64) -> Vec<String> {
-    let bytes = size / 7;
+    let bytes = thousands(size / 7);
     [
         String::new(),
         "Number of files: 7,123 (reg: 5,669, dir: 905, link: 549)".into(),
@@ -150,10 +150,22 @@ fn copied(size: u64) -> Vec<String> {
         format!("Total bytes sent: {bytes}"),
         "Total bytes received: 114,402".into(),
         String::new(),
-        format!("sent {bytes} bytes  received 114,402 bytes"),
+        format!("sent {bytes} bytes  received 114,402 bytes  98,616,439.33 bytes/sec"),
         format!("total size is {bytes}  speedup is 1.02"),
     ]
     .into()
+}
+
+/// A number with a comma between each three digits.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let rest = digits.as_bytes()[first..].chunks(3).map(String::from_utf8_lossy);
+    let parts: Vec<_> = std::iter::once(digits[..first].into())
+        .filter(|p: &std::borrow::Cow<'_, str>| !p.is_empty())
+        .chain(rest)
+        .collect();
+    parts.join(",")
 }
 
 fn template(call: &mut Call<'_>) -> Result<Answer> {

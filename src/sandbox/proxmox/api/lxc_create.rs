@@ -17,13 +17,26 @@ use serde_json::json;
 pub const ENDPOINTS: &[Endpoint] = &[on("POST", "/nodes/{node}/lxc", create)];
 
 /// The command that unpacks a template, as it stands in error texts.
-fn unpack_command(vmid: u32) -> String {
+fn unpack_command(vmid: u32, option: &str) -> String {
     format!(
-        "command 'lxc-usernsexec -m u:0:100000:65536 -m g:0:100000:65536 -- tar xpf - --zstd --totals --one-file-system \
+        "command 'lxc-usernsexec -m u:0:100000:65536 -m g:0:100000:65536 -- tar xpf - {option} --totals --one-file-system \
          -p --sparse --numeric-owner --acls --xattrs '--xattrs-include=user.*' '--xattrs-include=security.capability' \
          '--warning=no-file-ignored' '--warning=no-xattr-write' -C /var/lib/lxc/{vmid}/rootfs --skip-old-files --anchored \
          --exclude './dev/*''"
     )
+}
+
+/// Bytes below which a file is no template.
+const SMALLEST_ARCHIVE: u64 = 512;
+
+/// The option of tar for a template, by the end of its name, and the program that unpacks it.
+fn packed_by(template: &str) -> (&'static str, &'static str) {
+    match template.rsplit_once('.').map(|(_, end)| end) {
+        Some("gz" | "tgz") => ("-z", "gzip"),
+        Some("xz") => ("-J", "xz"),
+        Some("bz2") => ("-j", "bzip2"),
+        _ => ("--zstd", "zstd"),
+    }
 }
 
 /// Parameters of a create that never stand in the config.
@@ -58,6 +71,21 @@ pub fn unused(world: &World, vmid: u32) -> Result<()> {
     }
 }
 
+/// Demands that a number is free for a call: one that was taken since the call arrived is found later, by whoever makes the
+/// config file.
+///
+/// # Errors
+/// 500 that says what has it, and where.
+fn free(call: &Call<'_>, vmid: u32) -> Result<()> {
+    let meanwhile = |t: &crate::sandbox::proxmox::task::Task| {
+        t.started > call.arrived && t.id == vmid.to_string() && matches!(t.kind.as_str(), "vzcreate" | "qmcreate")
+    };
+    unused(call.world, vmid).map_err(|why| match call.world.state.tasks.iter().any(meanwhile) {
+        true => Refusal::die(format!("unable to create CT {vmid} - {}", why.text())),
+        false => why,
+    })
+}
+
 /// Demands that a storage is not switched off.
 ///
 /// # Errors
@@ -87,7 +115,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     }
     let nine = call.world.release().is_9();
     let unprivileged = call.take("unprivileged").map_or(nine, |v| v == "1");
-    unused(call.world, vmid)?;
+    free(call, vmid)?;
     if call.arg("ssh-public-keys").is_some_and(|keys| !are_keys(keys)) {
         return Err(Refusal::die("SSH public key validation error"));
     }
@@ -228,7 +256,10 @@ pub fn interrupted(world: &mut World, create: &Create, log: &mut Vec<String>) ->
     for (_, value) in begun.unwrap_or_default() {
         drop(storage::remove(world, value.split(',').next().unwrap_or_default()));
     }
-    format!("unable to create CT {vmid} - {} failed: received interrupt", unpack_command(vmid))
+    format!(
+        "unable to create CT {vmid} - {} failed: received interrupt",
+        unpack_command(vmid, packed_by(&create.template).0)
+    )
 }
 
 fn build(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()> {
@@ -290,12 +321,21 @@ fn detect(file: &str) -> &'static str {
 fn unpack(world: &World, vmid: u32, template: &str, conf: &Conf, log: &mut Vec<String>) -> Result<()> {
     let volume = storage::volume(world, template)?;
     log.push(format!("extracting archive '{}'", storage::path(world, template)));
+    let (option, program) = packed_by(template);
+    // No container fits into so little: it is no archive at all.
+    if volume.size < SMALLEST_ARCHIVE {
+        log.push(String::new());
+        log.push(format!("{program}: stdin: not in {program} format"));
+        log.push("tar: Child returned status 1".into());
+        log.push("tar: Error is not recoverable: exiting now".into());
+        return Err(Refusal::die(format!("{} failed: exit code 2", unpack_command(vmid, option))));
+    }
     // A compressed Debian template grows by this much.
     let size = volume.size * 152_514_560 / 53_296_284;
     let root = conf.get("rootfs").map(String::as_str).unwrap_or_default();
     let space = crate::sandbox::proxmox::world::size_in(root).unwrap_or(u64::MAX);
     if space != 0 && space < size {
-        return Err(Refusal::die(format!("{} failed: exit code 2", unpack_command(vmid))));
+        return Err(Refusal::die(format!("{} failed: exit code 2", unpack_command(vmid, option))));
     }
     log.push(format!("Total bytes read: {size} ({}MiB, 190MiB/s)", size.div_ceil(1 << 20)));
     Ok(())

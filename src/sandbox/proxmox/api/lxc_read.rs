@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, net::Ipv6Addr};
 
 pub const ENDPOINTS: &[Endpoint] = &[
+    on("GET", "/nodes/{node}/lxc/{vmid}/migrate", migration),
     on("GET", "/nodes/{node}/lxc", list),
     on("GET", "/nodes/{node}/lxc/{vmid}", |c| index(c, BELOW)),
     on("GET", "/nodes/{node}/lxc/{vmid}/status", |c| index(c, STATUS)),
@@ -59,6 +60,17 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Value::Array(rows.collect()).into())
 }
 
+/// Bytes that a network card has sent by itself after so many milliseconds: IPv6 looks for neighbours and routers.
+fn sent(uptime: u64) -> u64 {
+    match uptime {
+        0..300 => 0,
+        300..4000 => 90,
+        4000..8000 => 426,
+        8000..20_000 => 586,
+        _ => 656,
+    }
+}
+
 /// What `vmstatus` tells of a container.
 fn status_of(world: &World, vmid: u32, guest: &Guest) -> Map<String, Value> {
     let seen = world.reported(vmid, guest, world.now);
@@ -75,9 +87,14 @@ fn status_of(world: &World, vmid: u32, guest: &Guest) -> Map<String, Value> {
     put("maxmem", json!(seen.memory));
     put("maxswap", json!(swap << 20));
     put("uptime", json!(seen.uptime));
-    for key in ["cpu", "mem", "swap", "netin", "netout", "diskread", "diskwrite"] {
+    for key in ["cpu", "mem", "swap", "netin", "diskread", "diskwrite"] {
         put(key, json!(0));
     }
+    let wired = networks(world, guest).iter().any(|(key, _)| !guest.unplugged.contains(key));
+    put(
+        "netout",
+        json!(if wired { guest.running.as_ref().map_or(0, |r| sent(world.now.saturating_sub(r.since))) } else { 0 }),
+    );
     match &guest.running {
         None => {
             put("maxdisk", json!(seen.disk));
@@ -257,4 +274,16 @@ fn interface(name: &str, mac: &str, addresses: &[String]) -> Value {
         .collect();
     row.insert("ip-addresses".into(), Value::Array(list));
     Value::Object(row)
+}
+
+/// Where a container could go. It needs no more than the other nodes for that.
+fn migration(call: &mut Call<'_>) -> Result<Answer> {
+    let node = call.node();
+    let running = call.guest(Kind::Lxc)?.running.is_some();
+    let others: Vec<&String> = call.world.state.nodes.keys().filter(|n| **n != node).collect();
+    let mut data = json!({"allowed-nodes": others, "not-allowed-nodes": {}});
+    if let (true, Some(data)) = (running, data.as_object_mut()) {
+        data.insert("running".into(), json!(1));
+    }
+    Ok(data.into())
 }

@@ -180,6 +180,12 @@ pub fn grow(world: &mut World, vmid: u32, disk: &str, size: u64, log: &mut Vec<S
     let name = storage::name_of(world, &volid)?.storage;
     let volume = world.state.storages.get_mut(&name).and_then(|s| s.volumes.get_mut(&volid));
     let volume = volume.ok_or_else(|| Refusal::die(format!("volume '{volid}' does not exist")))?;
+    // The image that others are made from cannot be written to.
+    if volid.contains("base-") {
+        return Err(Refusal::die(format!(
+            "command '/usr/bin/qemu-img resize -f raw {path} {size}' failed: exit code 1"
+        )));
+    }
     let blocks_before = volume.size / if volume.small_blocks { 1024 } else { 4096 };
     // The file is as large as its last block; the config keeps what was asked for.
     volume.size = size.div_ceil(1024) * 1024;

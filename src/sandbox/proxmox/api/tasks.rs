@@ -59,12 +59,17 @@ fn facts_of(task: &Task) -> Map<String, Value> {
 }
 
 fn log(call: &mut Call<'_>) -> Result<Answer> {
-    let lines = match call.task("Sys.Audit")? {
+    let task = call.task("Sys.Audit")?;
+    let file = task.as_ref().map(|t| {
+        let begun = i64::try_from(t.started / 1000).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+        format!("task-{}-{}-{}.log", t.node, t.kind, begun.unwrap_or_default())
+    });
+    let lines = match task {
         Some(task) => task.log,
         None => vec!["unable to open file - No such file or directory".into()],
     };
     if call.flag("download") {
-        return Ok(Answer { plain: Some(lines.iter().map(|l| format!("{l}\n")).collect()), ..Answer::default() });
+        return Ok(Answer { plain: Some(lines.iter().map(|l| format!("{l}\n")).collect()), file, ..Answer::default() });
     }
     let number = |name: &str, default: usize| call.arg(name).and_then(|v| v.parse().ok()).unwrap_or(default);
     let (start, limit) = (number("start", 0), number("limit", 50));
