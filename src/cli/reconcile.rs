@@ -92,7 +92,7 @@ impl Reconcile {
         let estate = &ready.reached.estate;
         let past = self.past(screen, &state, &origin, &estate.declarations)?;
         let consent = Consent { digest: self.consent.clone(), named: origin.consented() };
-        let options = Options { consent, stop: stop.clone() };
+        let options = Options { consent, stop: stop.clone(), now: None };
         let showing = Showing::new(screen, lines, progress, begun, &past, ready.at_lock);
         let tell = |event: engine::Event<'_>| showing.tell(&event);
         let report = match self.dry_run {

@@ -20,6 +20,8 @@ const MOST_WAVES: usize = 12;
 pub struct Options {
     pub consent: Consent,
     pub stop: Stop,
+    /// The moment by which times of the week are judged; that of the clock unless given.
+    pub now: Option<jiff::Timestamp>,
 }
 
 /// What happens while a pass runs, for progress and for history.
@@ -94,6 +96,7 @@ fn guards(planned: &Planned, options: &Options) -> Guards {
         consent: options.consent.clone(),
         shown: None,
         consented: false,
+        now: Some(options.now.unwrap_or_else(jiff::Timestamp::now)),
     }
 }
 

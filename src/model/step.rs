@@ -1,5 +1,5 @@
 //! Plans as data: what is previewed is what runs.
-use super::{DeclarationId, Mark, ObjectId, Revision, Uid};
+use super::{DeclarationId, Mark, ObjectId, Revision, Uid, Window};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -137,6 +137,8 @@ pub struct Draft<C> {
     pub loses: Vec<Loss>,
     /// A reason to keep this step back unless a person consents to its object by name.
     pub needs_consent: Option<String>,
+    /// It may run in this time of the week and in no other.
+    pub within: Option<Window>,
     pub change: C,
 }
 
@@ -150,6 +152,7 @@ impl<C> Draft<C> {
             fields: vec![],
             loses: vec![],
             needs_consent: None,
+            within: None,
             change,
         }
     }
@@ -167,6 +170,10 @@ impl<C> Draft<C> {
     }
     pub fn needs_consent(mut self, why: impl Into<String>) -> Self {
         self.needs_consent = Some(why.into());
+        self
+    }
+    pub fn within(mut self, window: Option<Window>) -> Self {
+        self.within = window;
         self
     }
 }
@@ -238,6 +245,9 @@ pub struct Step<C> {
     /// It may run only with consent to this object, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs_consent: Option<String>,
+    /// It may run in this time of the week and in no other; until then the object stays as it is, and nothing waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Window>,
     /// Steps that must be done before it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub needs: BTreeSet<StepId>,
@@ -260,6 +270,7 @@ impl<C> Step<C> {
             blocked: self.blocked,
             withheld: self.withheld,
             needs_consent: self.needs_consent,
+            within: self.within,
             needs: self.needs,
             change: f(self.change),
         }

@@ -294,10 +294,18 @@ fn push<R: Resource, C>(
             blocked: forbidden(draft.verb),
             withheld: withheld.clone(),
             needs_consent: draft.needs_consent,
+            within: draft.within,
             needs: previous.replace(step).into_iter().collect(),
             change: erase(&draft.change),
         });
     }
+}
+
+/// Whether a step belongs to making an object anew for which a person has to be asked: until then it stays, and others go on
+/// with what it is.
+fn makes_anew<C>(part: &Part<C>, step: &Step<C>) -> bool {
+    let of_it = || part.plan.steps.iter().filter(|other| other.id.object == step.id.object);
+    of_it().any(|s| s.needs_consent.is_some()) && of_it().any(|s| s.verb == Verb::Create)
 }
 
 /// What later resources may read of this one: without objects that this plan deletes or whose outputs it changes, and
@@ -307,7 +315,8 @@ pub fn settled<R: Resource, C>(observed: &Observed<R>, part: &Part<C>) -> Observ
         .plan
         .steps
         .iter()
-        .filter(|step| step.withheld.is_none() && (step.unsettles || step.verb == Verb::Delete))
+        .filter(|step| step.withheld.is_none() && !makes_anew(part, step))
+        .filter(|step| step.unsettles || step.verb == Verb::Delete)
         .map(|step| &step.id.object)
         .chain(part.plan.conflicts.iter().map(|note| &note.object))
         .collect();

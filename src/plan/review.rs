@@ -1,6 +1,6 @@
 //! The guards: the only way from a plan to something that may be executed.
 use super::{Consent, Shown, digest, lint};
-use crate::model::{Loss, Plan, Step, StepId};
+use crate::model::{Expect, Loss, Plan, Step, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the guards have to know beyond the plan.
@@ -15,6 +15,8 @@ pub struct Guards {
     pub shown: Option<Shown>,
     /// From the second wave on: whether the digest of the first plan was consented to.
     pub consented: bool,
+    /// The moment by which times of the week are judged; without one, none has come.
+    pub now: Option<jiff::Timestamp>,
 }
 
 /// Why nothing of a plan may run.
@@ -78,6 +80,8 @@ pub fn review<C>(plan: Plan<C>, guards: &Guards) -> Result<Approved<C>, Refusal>
         .steps
         .iter()
         .filter(|step| step.withheld.is_none() && !guards.consent.names(step))
+        // Without consent of its own it does not run; what is precious is refused all the same.
+        .filter(|step| step.needs_consent.is_none() || guards.precious.contains(&*step.id.object.resource))
         .flat_map(|step| &step.loses)
         .collect();
     let reasons = too_much(&open, guards);
@@ -87,15 +91,32 @@ pub fn review<C>(plan: Plan<C>, guards: &Guards) -> Result<Approved<C>, Refusal>
         return Err(Refusal { reasons, losses: losses.into_iter().cloned().collect(), digest: Some(digest) });
     }
     let mut approved = Approved { steps: vec![], withheld: vec![], blocked: vec![], consented };
+    // Objects of which a step is kept back although they are there and stay: the steps after it wait with it, and what other
+    // objects need of them is there already.
+    let mut staying: BTreeMap<StepId, String> = BTreeMap::new();
     for mut step in plan.steps {
+        let before = step.needs.iter().find(|id| id.object == step.id.object).and_then(|id| staying.get(id)).cloned();
+        if let Some(why) = before {
+            staying.insert(step.id.clone(), why.clone());
+            approved.withheld.push((step.id, why));
+            continue;
+        }
+        step.needs.retain(|id| !staying.contains_key(id));
+        let stays = step.expect != Expect::Absent && step.withheld.is_none() && step.blocked.is_none();
         let why_not = step.withheld.take().or_else(|| {
             if guards.shown.as_ref().is_some_and(|shown| !shown.covers(&step)) {
                 return Some("it was not in the plan that was shown first; the next pass will show it".into());
+            }
+            if let Some(window) = step.within.as_ref().filter(|w| !guards.now.is_some_and(|now| w.contains(now))) {
+                return Some(format!("it waits for {window}"));
             }
             let why = step.needs_consent.clone()?;
             let allowed = consented || guards.consent.names(&step);
             (!allowed).then(|| format!("{why}; `--consent {digest}` allows it"))
         });
+        if let Some(why) = why_not.as_ref().filter(|_| stays && guards.shown.as_ref().is_none_or(|s| s.covers(&step))) {
+            staying.insert(step.id.clone(), why.clone());
+        }
         match (why_not, step.blocked.take()) {
             (_, Some(why)) => approved.blocked.push((step.id, why)),
             (Some(why), None) => approved.withheld.push((step.id, why)),

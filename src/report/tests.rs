@@ -28,6 +28,7 @@ fn step(object: ObjectId, verb: Verb, declared: &str, text: &str) -> Step<Change
         blocked: None,
         withheld: None,
         needs_consent: None,
+        within: None,
         needs: Default::default(),
         change: Change { text: text.into(), data: serde_json::Value::Null },
     }

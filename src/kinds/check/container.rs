@@ -1,12 +1,14 @@
 //! What a container's fields must be, beyond their shape.
 use super::{
     claim::{Claim, exclusive},
-    guest_spot, key_spot, spot,
+    guest_spot, key_spot,
+    site::timezone,
+    spot,
 };
 use crate::{
     kinds::{
         Declarations, Declared,
-        container::{Container, Tag},
+        container::{Container, RestartPolicy, Tag},
     },
     manifest::Diagnostic,
     model::Size,
@@ -54,8 +56,8 @@ fn sizes(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
             ));
         }
     }
-    let disks =
-        spec.mount_points.iter().enumerate().map(|(i, mount)| (format!("spec.mountPoints.{i}.size"), mount.size));
+    let disks = spec.mount_points.iter().enumerate();
+    let disks = disks.filter_map(|(i, mount)| Some((format!("spec.mountPoints.{i}.size"), mount.size?)));
     for (path, size) in std::iter::once(("spec.rootfs.size".to_owned(), spec.rootfs.size)).chain(disks) {
         if size.whole_gib().is_none_or(|gib| gib == 0) {
             let message = format!("{size} is not a whole number of GiB");
@@ -87,6 +89,14 @@ fn inside(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
     });
     exclusive("duplicate-interface", |name| format!("the interface {name}"), interfaces.collect(), found);
     for (i, mount) in spec.mount_points.iter().enumerate() {
+        if mount.size.is_some() == mount.source.is_some() {
+            let path = format!("spec.mountPoints.{i}.path");
+            let message = match mount.size {
+                Some(_) => "a mount point is a disk with a `size` or a directory of the node with a `source`, not both",
+                None => "neither a `size` nor a `source` is given",
+            };
+            found.push(wrong(guest, &path, message, "`size` makes a disk, `source` mounts a directory of the node"));
+        }
         if mount.path.as_str() == "/" {
             found.push(wrong(
                 guest,
@@ -118,6 +128,23 @@ fn inside(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
                 "leave it out for none",
             ));
         }
+    }
+    for (path, zone) in [
+        ("spec.timezone", spec.timezone.as_deref().filter(|zone| *zone != "host")),
+        (
+            "spec.restartPolicy.window",
+            match &spec.restart_policy {
+                RestartPolicy::Window(window) => window.zone(),
+                _ => None,
+            },
+        ),
+    ] {
+        if let Some(zone) = zone {
+            timezone(zone, spot(guest, path), found);
+        }
+    }
+    if spec.cpu_units.is_some_and(|units| !(1..=10_000).contains(&units)) {
+        found.push(wrong(guest, "spec.cpuUnits", "the weight is not between 1 and 10000", "100 is usual"));
     }
     if spec.networks.len() > 32 {
         found.push(wrong(
@@ -160,7 +187,7 @@ fn defaults(declarations: &Declarations, guest: &Declared<Container>, found: &mu
         lacks("spec.rootfs", "storage");
     }
     for (i, mount) in spec.mount_points.iter().enumerate() {
-        if mount.storage.is_none() && defaults.storage.is_none() {
+        if mount.source.is_none() && mount.storage.is_none() && defaults.storage.is_none() {
             lacks(&format!("spec.mountPoints.{i}.path"), "storage");
         }
     }

@@ -8,6 +8,7 @@ mod host_name;
 mod placeholder;
 mod port;
 mod reference;
+mod root_only;
 mod schedule;
 mod site;
 mod template;
@@ -39,6 +40,7 @@ pub(super) fn all(whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
     port::check(whole, found);
     host_name::check(whole.declarations, found);
     schedule::check(whole.declarations, found);
+    root_only::check(whole.declarations, found);
     unsupported::check(whole.declarations, found);
 }
 

@@ -1,13 +1,7 @@
 //! What the language has and this version cannot do: refused, never ignored.
 use super::spot;
 use crate::{
-    kinds::{
-        Declarations,
-        container::{Feature, RestartPolicy},
-        dns_slug::Tls,
-        site::Host,
-        sync_schedule::Overlap,
-    },
+    kinds::{Declarations, dns_slug::Tls, site::Host, sync_schedule::Overlap},
     manifest::{Diagnostic, Spot},
     model::Reference,
 };
@@ -39,9 +33,6 @@ pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
     for machine in declarations.virtual_machines.values() {
         let password = machine.spec.cloud_init.as_ref().and_then(|cloud| cloud.password.as_ref());
         references.extend(password.map(|p| (p, spot(machine, "spec.cloudInit.password.sops"))));
-        if matches!(machine.spec.restart_policy, RestartPolicy::Window(_)) {
-            refuse(spot(machine, "spec.restartPolicy"), "a window for restarts", "write `never` or `whenNeeded`");
-        }
     }
     let inside = |name| declarations.virtual_machines.contains_key(name);
     for tunnel in declarations.tunnels.values().filter(|tunnel| inside(&tunnel.spec.connector.guest)) {
@@ -59,20 +50,6 @@ pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
                 "a secret that is encrypted with SOPS",
                 "decrypt it where the program runs, and refer to it with `file` or `env`",
             );
-        }
-    }
-    for guest in declarations.containers.values() {
-        if matches!(guest.spec.restart_policy, RestartPolicy::Window(_)) {
-            refuse(spot(guest, "spec.restartPolicy"), "a window for restarts", "write `never` or `whenNeeded`");
-        }
-        for (i, feature) in guest.spec.features.iter().flatten().enumerate() {
-            if *feature != Feature::Nesting {
-                let what = format!("the feature `{feature}`, which Proxmox grants to root@pam alone,");
-                let hint = format!(
-                    "set it on the node (`pct set VMID --features …`) and leave `{feature}` out: features that are left out stay"
-                );
-                refuse(spot(guest, &format!("spec.features.{i}")), &what, &hint);
-            }
         }
     }
     for slug in declarations.dns_slugs.values() {

@@ -15,6 +15,13 @@ use crate::{
 
 pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
     for machine in declarations.virtual_machines.values() {
+        if let RestartPolicy::Window(window) = &machine.spec.restart_policy
+            && let Some(zone) = window.zone()
+        {
+            timezone(zone, spot(machine, "spec.restartPolicy.window"), found);
+        }
+    }
+    for machine in declarations.virtual_machines.values() {
         sizes(machine, found);
         slots(machine, found);
         for (i, disk) in machine.spec.disks.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::{
         World,
         guest::{
             Body, Desired, Guest, Live, Restarts, Scope, Startup,
-            container::{self, Disk, MountPoint},
+            container::{self, Device, Disk, MountPoint, Origin},
         },
         template_volume::TemplateVolume,
     },
@@ -84,14 +84,22 @@ fn desired(
         networks.insert(n, interface(device, bridge, mac.map(|m| m.to_string())));
     }
     let mount_points = spec.mount_points.iter().map(|m| {
-        Ok(MountPoint {
-            path: m.path.to_string(),
-            storage: storage(&m.storage)?,
-            size: m.size,
-            backup: m.backup,
-            read_only: m.read_only,
-        })
+        let from = match (&m.source, m.size) {
+            (Some(directory), _) => Origin::Directory(directory.to_string()),
+            // One of both is there, or the manifest was refused.
+            (None, size) => Origin::Volume(Disk { storage: storage(&m.storage)?, size: size.ok_or("size")? }),
+        };
+        let (backup, read_only, detached) = (m.backup, m.read_only, m.detached);
+        Ok(MountPoint { path: m.path.to_string(), from, backup, read_only, detached })
     });
+    let devices = spec.devices.iter().map(|d| Device {
+        path: d.path.to_string(),
+        mode: d.mode.clone(),
+        uid: d.uid,
+        gid: d.gid,
+        read_only: d.read_only,
+    });
+    let console = spec.console.clone().unwrap_or_default();
     let (template, origin) = match &spec.template {
         TemplateSource::Volume(volume) => (volume.clone(), None),
         TemplateSource::Declared(name) => {
@@ -103,7 +111,10 @@ fn desired(
         template,
         hostname: spec.hostname(&declared.meta.name).to_string(),
         unprivileged: Some(spec.unprivileged),
+        os_type: spec.os_type.map(|os| os.to_string()),
         cores: spec.cores,
+        cpu_limit: spec.cpu_limit.map(|limit| limit.to_string()),
+        cpu_units: spec.cpu_units,
         memory: spec.memory,
         swap: spec.swap,
         rootfs: Disk { storage: storage(&spec.rootfs.storage)?, size: spec.rootfs.size },
@@ -112,6 +123,15 @@ fn desired(
         nameservers: spec.dns.as_ref().map(|dns| dns.servers.clone()).filter(|servers| !servers.is_empty()),
         search_domain: spec.dns.as_ref().and_then(|dns| dns.search.as_ref()).map(ToString::to_string),
         features: spec.features.as_ref().map(|all| all.iter().map(ToString::to_string).collect()),
+        devices: devices.collect(),
+        timezone: spec.timezone.clone(),
+        console: console.enabled,
+        console_mode: console.mode.map(|mode| mode.to_string()),
+        terminals: console.terminals,
+        hook_script: spec.hook_script.clone(),
+        entrypoint: spec.entrypoint.clone(),
+        environment: spec.environment.clone(),
+        keeps: !spec.keep.is_empty(),
         ssh_keys: spec.ssh_keys.as_ref().map(|keys| keys.file.clone()),
     };
     Ok(Desired {
@@ -125,15 +145,25 @@ fn desired(
         }),
         protection: spec.protection,
         tags: spec.tags.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
+        pool: spec.pool.as_ref().map(ToString::to_string),
+        notes: spec.notes.clone(),
         running: spec.state == State::Running,
-        restarts: match spec.restart_policy {
-            RestartPolicy::WhenNeeded => Restarts::WhenNeeded,
-            // A window is refused when the manifests are checked.
-            RestartPolicy::Never | RestartPolicy::Window(_) => Restarts::Never,
-        },
+        restarts: restarts(declarations, &spec.restart_policy),
         units: has_units(declarations, &declared.meta.name),
         body: Body::Container(body),
     })
+}
+
+/// Whether and when a guest may be restarted; by the Site's time zone unless the policy names one.
+pub(in crate::kinds) fn restarts(declarations: &Declarations, policy: &RestartPolicy) -> Restarts {
+    match policy {
+        RestartPolicy::Never => Restarts::Never,
+        RestartPolicy::WhenNeeded => Restarts::WhenNeeded,
+        RestartPolicy::Window(window) => {
+            let zone = declarations.site().map_or("UTC", |site| site.spec.timezone.as_str());
+            Restarts::Within(window.clone().in_zone(zone))
+        }
+    }
 }
 
 /// Whether something else of the site puts units into it.
@@ -155,5 +185,7 @@ fn interface(device: &NetworkDevice, bridge: String, mac: Option<String>) -> Int
         vlan: device.vlan,
         rate: device.rate.map(|r| r.megabytes()),
         mtu: device.mtu,
+        trunks: device.trunks.as_ref().map(|all| all.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()),
+        link_down: device.link_down,
     }
 }

@@ -1,14 +1,21 @@
 //! Container: an LXC guest.
 mod address;
+mod cpu_limit;
 pub mod guest;
 mod hostname;
+mod os_type;
 mod reach;
 mod spec;
 mod template;
 #[cfg(test)]
 pub(super) mod tests;
 pub use address::{Address4, Address6};
+pub use cpu_limit::CpuLimit;
 pub use hostname::Hostname;
+pub use os_type::OsType;
 pub use reach::Reach;
-pub use spec::{Container, Dns, Feature, MountPoint, NetworkDevice, RestartPolicy, RootFs, Startup, State, Tag};
+pub use spec::{
+    Console, ConsoleMode, Container, Device, Dns, Feature, MountPoint, NetworkDevice, RestartPolicy, RootFs, Startup,
+    State, Tag,
+};
 pub use template::TemplateSource;

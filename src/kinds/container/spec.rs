@@ -1,10 +1,12 @@
 //! What a person writes to describe a container.
 //!
 //! What is optional and left out is not looked after: a new container gets Proxmox's own default, an existing one keeps what it has.
-use super::{Address4, Address6, Hostname, TemplateSource};
+use super::{Address4, Address6, CpuLimit, Hostname, OsType, TemplateSource};
 use crate::{
     kinds::declared::{Declarations, Declared, Spec},
-    model::{AbsolutePath, Auto, Deletion, FileReference, Identifier, Mac, Name, Period, Rate, Size, Vmid, spelled},
+    model::{
+        AbsolutePath, Auto, Deletion, FileReference, Identifier, Mac, Name, Period, Rate, Size, Vmid, Window, spelled,
+    },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -34,10 +36,20 @@ pub struct Container {
     /// Whether root inside is nobody outside. Cannot be changed later without making the guest anew.
     #[serde(default = "yes")]
     pub unprivileged: bool,
+    /// The distribution inside, when Proxmox is not to find it out itself. Cannot be changed later without making the guest anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_type: Option<OsType>,
     /// How many cores it may use; all of the node's unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 8192))]
     pub cores: Option<u32>,
+    /// How much of the processors it may use, in cores: `1.5`; `0` for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<CpuLimit>,
+    /// Its weight against other guests when processors are short; 100 is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub cpu_units: Option<u32>,
     /// Memory, whole MiB, at least 16MiB.
     #[serde(default = "memory")]
     pub memory: Size,
@@ -46,7 +58,7 @@ pub struct Container {
     pub swap: Option<Size>,
     /// The root disk.
     pub rootfs: RootFs,
-    /// Further disks.
+    /// Further disks, and directories of the node. One that is not listed is kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mount_points: Vec<MountPoint>,
     /// Network devices, in the order of Proxmox's net0, net1 and so on.
@@ -58,6 +70,25 @@ pub struct Container {
     /// What the guest may do beyond the usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<Vec<Feature>>,
+    /// Devices of the node that are handed in. Proxmox grants this to `root@pam` alone, so it needs the Site's `host`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    /// The time zone inside: `Asia/Colombo`, or `host` for the node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// The console that Proxmox's web interface shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<Console>,
+    /// A snippet that the node runs when the guest starts and stops: `local:snippets/hook.sh`. Proxmox grants this to
+    /// `root@pam` alone, so it needs the Site's `host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook_script: Option<String>,
+    /// The program that is started first; `/sbin/init` unless given. Proxmox VE 9.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<String>,
+    /// The environment of that program. No place for secrets: whoever may read the guest's configuration reads it. Proxmox VE 9.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<BTreeMap<String, String>>,
     /// Whether it starts when the node does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_on_boot: Option<bool>,
@@ -70,6 +101,12 @@ pub struct Container {
     /// Tags, beside our own. Tags that others gave it stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
+    /// The pool that it is a member of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<Identifier>,
+    /// What Proxmox's notes say above our mark. Left to people unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
     /// Public SSH keys of root, one a line. Used when the guest is made, not later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_keys: Option<FileReference>,
@@ -102,15 +139,19 @@ pub struct RootFs {
     pub size: Size,
 }
 
-/// A further disk.
+/// A further disk, or a directory of the node. It is known by its path.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MountPoint {
     /// Where it is mounted.
     pub path: AbsolutePath,
-    /// Its size, whole GiB. It can grow, never shrink.
-    pub size: Size,
-    /// The storage on which it is made; the Site's default unless given.
+    /// The size of a disk, whole GiB. It can grow, never shrink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Size>,
+    /// A directory of the node, instead of a disk. Proxmox grants this to `root@pam` alone, so it needs the Site's `host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<AbsolutePath>,
+    /// The storage on which a disk is made; the Site's default unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Identifier>,
     /// Whether backups of the guest include it.
@@ -119,6 +160,68 @@ pub struct MountPoint {
     /// Whether it can only be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
+    /// Takes it away from the guest. A disk is kept with its content, as unused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub detached: bool,
+}
+
+/// A device of the node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Device {
+    /// `/dev/ttyUSB0`, the same inside.
+    pub path: AbsolutePath,
+    /// Its access mode inside, octal: `'0660'`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^0[0-7]{3}$"))]
+    pub mode: Option<String>,
+    /// Its owner inside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Its group inside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// Whether writing to it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
+}
+
+/// The console that Proxmox's web interface shows.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Console {
+    /// Whether there is a `/dev/console`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// What it shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ConsoleMode>,
+    /// How many terminals there are, at most 6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 6))]
+    pub terminals: Option<u32>,
+}
+
+/// What a console shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ConsoleMode {
+    /// A terminal, at which one logs in.
+    Tty,
+    /// `/dev/console`.
+    Console,
+    /// A shell, without logging in.
+    Shell,
+}
+
+impl fmt::Display for ConsoleMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tty => "tty",
+            Self::Console => "console",
+            Self::Shell => "shell",
+        })
+    }
 }
 
 /// A network device.
@@ -159,6 +262,12 @@ pub struct NetworkDevice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 4094))]
     pub vlan: Option<u16>,
+    /// VLANs that pass with their tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunks: Option<Vec<u16>>,
+    /// Whether the cable is pulled out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_down: Option<bool>,
 }
 
 /// Name resolution inside the guest.
@@ -179,12 +288,12 @@ pub struct Dns {
 pub enum Feature {
     /// Containers inside; systemd inside needs it too.
     Nesting,
-    /// The kernel's keyrings, which docker inside an unprivileged container needs. Not supported yet: Proxmox grants it to
-    /// `root@pam` alone.
+    /// The kernel's keyrings, which docker inside an unprivileged container needs. Proxmox grants it to `root@pam` alone, so it
+    /// needs the Site's `host`.
     Keyctl,
-    /// FUSE file systems. Not supported yet: Proxmox grants it to `root@pam` alone.
+    /// FUSE file systems. Likewise.
     Fuse,
-    /// Making device nodes. Not supported yet: Proxmox grants it to `root@pam` alone.
+    /// Making device nodes. Likewise.
     Mknod,
 }
 
@@ -234,16 +343,16 @@ pub enum RestartPolicy {
     Never,
     /// As soon as a change needs it.
     WhenNeeded,
-    /// In a weekly window such as `{ window: "Sat 02:00-04:00" }`. Not supported yet.
-    Window(String),
+    /// In a weekly window, `{ window: "Sat 02:00-04:00" }`, by the Site's time zone unless it ends in another.
+    Window(Window),
 }
 
 impl<'de> Deserialize<'de> for RestartPolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Window {
-            window: String,
+        struct Written {
+            window: Window,
         }
         struct WordOrWindow;
         impl<'de> de::Visitor<'de> for WordOrWindow {
@@ -259,7 +368,7 @@ impl<'de> Deserialize<'de> for RestartPolicy {
                 }
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<RestartPolicy, A::Error> {
-                let window = Window::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let window = Written::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(RestartPolicy::Window(window.window))
             }
         }

@@ -2,7 +2,10 @@
 use super::{Card, Disk, ImageSource, VirtualMachine};
 use crate::{
     kinds::{
-        container::{Address4, Address6, RestartPolicy, State, guest::has_units},
+        container::{
+            Address4, Address6, State,
+            guest::{has_units, restarts},
+        },
         declared::{Declarations, Declared},
     },
     model::{
@@ -12,7 +15,7 @@ use crate::{
     resources::{
         World,
         guest::{
-            Body, Desired, Guest, Live, Restarts, Startup,
+            Body, Desired, Guest, Live, Startup,
             machine::{self, Drive, Machine, Origin},
         },
         template_volume::TemplateVolume,
@@ -150,12 +153,11 @@ fn desired(
         }),
         protection: spec.protection,
         tags: spec.tags.iter().map(ToString::to_string).collect(),
+        // Its body has the pool that it is made in.
+        pool: None,
+        notes: None,
         running: spec.state == State::Running,
-        restarts: match spec.restart_policy {
-            RestartPolicy::WhenNeeded => Restarts::WhenNeeded,
-            // A window is refused when the manifests are checked.
-            RestartPolicy::Never | RestartPolicy::Window(_) => Restarts::Never,
-        },
+        restarts: restarts(declarations, &spec.restart_policy),
         units: has_units(declarations, &declared.meta.name),
         body: Body::Machine(machine),
     })

@@ -18,6 +18,7 @@ mod size;
 mod slug;
 mod spelled;
 mod vmid;
+mod window;
 mod word;
 
 pub use auto::Auto;
@@ -36,6 +37,7 @@ pub use size::Size;
 pub use slug::Slug;
 pub(crate) use spelled::spelled;
 pub use vmid::Vmid;
+pub use window::Window;
 pub use word::{AbsolutePath, Identifier};
 
 #[cfg(test)]

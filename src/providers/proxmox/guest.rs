@@ -251,6 +251,14 @@ impl Proxmox {
         }
     }
 
+    /// Makes a guest a member of a pool, and of no other any more.
+    pub async fn join_pool(&self, guest: &At, pool: &str) -> Answer<()> {
+        let attempted = format!("put {guest} into the pool {pool}");
+        let pairs = [("poolid", pool), ("vms", &guest.vmid.to_string()), ("allow-move", "1")];
+        let pairs: Pairs = pairs.map(|(key, value)| (key.into(), value.into())).into();
+        self.act(&attempted, Method::PUT, "/pools", &pairs).await
+    }
+
     /// The addresses that a guest really has, without loopback and link-local ones. Empty when it does not run, and of a
     /// virtual machine also while its agent does not answer.
     pub async fn interfaces(&self, guest: &At) -> Answer<Vec<Address>> {

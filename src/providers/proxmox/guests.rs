@@ -68,6 +68,8 @@ pub struct Guest {
     pub template: bool,
     pub tags: BTreeSet<String>,
     pub lock: Option<String>,
+    /// The pool that it is a member of.
+    pub pool: Option<String>,
 }
 
 impl Guest {
@@ -143,6 +145,7 @@ fn guest(line: &Value) -> Result<Option<Guest>, String> {
         template: line.get("template").and_then(values::number) == Some(1),
         tags: tags::parse(&field("tags").unwrap_or_default()),
         lock: field("lock").filter(|l| !l.is_empty()),
+        pool: field("pool").filter(|p| !p.is_empty()),
     }))
 }
 

@@ -22,10 +22,14 @@ pub struct Interface {
     /// Megabytes per second, as written.
     pub rate: Option<String>,
     pub mtu: Option<u32>,
+    /// The VLANs that pass with their tags, in order.
+    pub trunks: Option<Vec<u16>>,
+    /// The cable is pulled out.
+    pub link_down: Option<bool>,
 }
 
 impl Interface {
-    /// Reads a `netN` value. A live interface has a firewall or has none: `None` does not occur.
+    /// Reads a `netN` value. A live interface has a firewall, trunks and a cable or has none: `None` does not occur.
     pub fn parse(text: &str) -> Self {
         let p = Properties::parse(text);
         let owned = |key| p.get(key).map(str::to_owned);
@@ -41,6 +45,8 @@ impl Interface {
             vlan: p.get("tag").and_then(|t| t.parse().ok()),
             rate: p.get("rate").map(plain_number),
             mtu: p.get("mtu").and_then(|m| m.parse().ok()),
+            trunks: Some(trunks(p.get("trunks").unwrap_or_default())),
+            link_down: Some(p.flag("link_down")),
         }
     }
 
@@ -60,10 +66,12 @@ impl Interface {
             vlan: self.vlan.or(live.vlan),
             rate: self.rate.as_deref().map(plain_number).or(live.rate.clone()),
             mtu: self.mtu.or(live.mtu),
+            trunks: self.trunks.clone().or(live.trunks.clone()),
+            link_down: self.link_down.or(live.link_down),
         }
     }
 
-    /// The value to send: this interface laid over what is there, so that what nobody here speaks of (trunks, link_down)
+    /// The value to send: this interface laid over what is there, so that what nobody here speaks of
     /// stays, and the address of the card with it.
     pub fn over(&self, live: Option<&str>) -> String {
         let mut p = live.map(Properties::parse).unwrap_or_default();
@@ -75,9 +83,13 @@ impl Interface {
         p.put("gw", all.gateway.map(|g| g.to_string()));
         p.put("ip6", all.ip6.as_ref());
         p.put("gw6", all.gateway6.map(|g| g.to_string()));
-        if all.firewall.unwrap_or(false) != p.flag("firewall") {
-            p.put("firewall", all.firewall.filter(|on| *on).map(|_| "1"));
+        for (key, on) in [("firewall", all.firewall), ("link_down", all.link_down)] {
+            if on.unwrap_or(false) != p.flag(key) {
+                p.put(key, on.filter(|on| *on).map(|_| "1"));
+            }
         }
+        let joined = all.trunks.map(|t| t.iter().map(u16::to_string).collect::<Vec<_>>().join(";"));
+        p.put("trunks", joined.filter(|t| !t.is_empty()));
         p.put("tag", all.vlan.map(|t| t.to_string()));
         p.put("rate", all.rate.as_ref());
         p.put("mtu", all.mtu.map(|m| m.to_string()));
@@ -92,6 +104,14 @@ pub fn canonical(address: &str) -> String {
         Ok(net) => net.to_string(),
         Err(_) => address.to_ascii_lowercase(),
     }
+}
+
+/// A list of VLANs, in order, each once.
+fn trunks(text: &str) -> Vec<u16> {
+    let mut all: Vec<u16> = text.split([';', ' ']).filter_map(|t| t.trim().parse().ok()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// `12.50` and `12.5` are one rate.

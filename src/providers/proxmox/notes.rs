@@ -18,11 +18,17 @@ pub struct Stamp {
     pub mark: Mark,
     /// The id of the guest that was stamped.
     pub vmid: u32,
+    /// The volume that it was made from: Proxmox does not remember it.
+    pub from: Option<String>,
 }
 
 impl Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{OPEN}{} vmid={}{CLOSE}", self.mark.to_words(), self.vmid)
+        write!(f, "{OPEN}{} vmid={}", self.mark.to_words(), self.vmid)?;
+        if let Some(from) = &self.from {
+            write!(f, " from={from}")?;
+        }
+        f.write_str(CLOSE)
     }
 }
 
@@ -30,7 +36,8 @@ impl Stamp {
     fn parse(line: &str) -> Option<Self> {
         let inside = line.trim().strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
         let vmid = inside.split_whitespace().find_map(|word| word.strip_prefix("vmid="))?;
-        Some(Self { mark: Mark::from_words(inside)?, vmid: vmid.parse().ok()? })
+        let from = inside.split_whitespace().find_map(|word| word.strip_prefix("from=")).map(str::to_owned);
+        Some(Self { mark: Mark::from_words(inside)?, vmid: vmid.parse().ok()?, from })
     }
 }
 
@@ -66,7 +73,7 @@ mod tests {
             deletion: Deletion::Retain,
             declared: Some(DeclarationId::new("Container", "web")),
         };
-        Stamp { mark, vmid: 101 }
+        Stamp { mark, vmid: 101, from: None }
     }
 
     #[test]

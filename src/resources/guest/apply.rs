@@ -1,5 +1,5 @@
 //! One change, as calls. Thin.
-use super::{Change, Guest, Live, Scope, machine, observe};
+use super::{Change, Guest, Live, Scope, machine, observe, root};
 use crate::{
     model::{Answer, Class, Failure, Mark, Reference},
     providers::{
@@ -28,7 +28,7 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
             create(pve, &At { kind: *kind, node: node.clone(), vmid }, act.mark, parameters).await
         }
         (Change::Clone { node, of }, None) => {
-            let stamp = Stamp { mark: act.mark.clone(), vmid };
+            let stamp = Stamp { mark: act.mark.clone(), vmid, from: None };
             let at = At { kind: GuestType::Qemu, node: of.target.as_ref().unwrap_or(node).clone(), vmid };
             taken(pve, &at, act.mark, pve.clone_qemu(node, vmid, of, &notes::stamped("", &stamp)).await).await
         }
@@ -39,14 +39,26 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
             set.insert("tags".into(), tags::print(&all));
             write(pve, live, vmid, &set, &[]).await
         }
-        (Change::Set { set, delete, ssh_keys, password, mark: stale }, Some(live)) => {
+        (Change::Set { set, delete, ssh_keys, password, notes, mark: stale }, Some(live)) => {
             let mut set = set.clone();
             hand_over(providers, live.kind, ssh_keys.as_ref(), password.as_ref(), &mut set).await?;
-            if *stale {
+            if *stale || notes.is_some() {
                 set.extend(mark(live, act.mark, vmid));
+            }
+            if let Some(prose) = notes {
+                let stamp = Stamp { mark: act.mark.clone(), vmid, from: live.made_from.clone() };
+                set.insert("description".into(), notes::stamped(prose, &stamp));
             }
             write(pve, live, vmid, &set, delete).await
         }
+        (Change::SetAsRoot { set, delete }, Some(live)) => {
+            let host = providers.host.as_ref().ok_or_else(|| {
+                let why = "Proxmox grants it to root@pam alone, and the Site has no host on which it could be done";
+                Failure::new(Class::Denied, format!("change {}", live.at(vmid)), why).hint("give the Site a `host`")
+            })?;
+            root::set(host, &live.at(vmid), set, delete, &live.config.digest).await
+        }
+        (Change::Join { pool }, Some(live)) => pve.join_pool(&live.at(vmid), pool).await,
         (Change::Grow { disk, bytes }, Some(live)) => pve.resize(&live.at(vmid), disk, *bytes).await,
         (Change::RewriteDrive, Some(live)) => pve.rewrite_cloud_init(&live.at(vmid)).await,
         (Change::Start, Some(live)) => start(pve, live, vmid).await,
@@ -65,7 +77,9 @@ pub async fn apply(providers: &Providers, _: &Scope, act: Act<'_, Guest>) -> Ans
 }
 
 async fn create(pve: &Proxmox, at: &At, mark: &Mark, mut all: Parameters) -> Answer<()> {
-    all.insert("description".into(), notes::stamped("", &Stamp { mark: mark.clone(), vmid: at.vmid }));
+    let stamp = Stamp { mark: mark.clone(), vmid: at.vmid, from: all.get("ostemplate").cloned() };
+    let prose = all.remove("description").unwrap_or_default();
+    all.insert("description".into(), notes::stamped(&prose, &stamp));
     let created = pve.create(at, &all).await;
     taken(pve, at, mark, created).await
 }
@@ -172,7 +186,7 @@ fn same(a: &Config, b: &Config) -> bool {
 
 /// Our stamp in the notes that are there.
 fn mark(live: &Live, mark: &Mark, vmid: u32) -> Parameters {
-    let stamp = Stamp { mark: mark.clone(), vmid };
+    let stamp = Stamp { mark: mark.clone(), vmid, from: live.made_from.clone() };
     [("description".into(), notes::stamped(live.notes(), &stamp))].into()
 }
 

@@ -4,7 +4,7 @@ use super::{
     machine::{Card, Machine, Seen},
 };
 use crate::{
-    model::{ObjectId, Reference},
+    model::{ObjectId, Reference, Window},
     providers::proxmox::{Address, At, CloneOf, Config, GuestType, network::Interface},
 };
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,10 @@ pub struct Desired {
     pub protection: Option<bool>,
     /// Beside our own, and beside those that others gave it.
     pub tags: BTreeSet<String>,
+    /// The pool that it is to be a member of.
+    pub pool: Option<String>,
+    /// What the notes say above our stamp.
+    pub notes: Option<String>,
     pub running: bool,
     pub restarts: Restarts,
     /// Units of ours are to be inside.
@@ -64,12 +68,14 @@ pub struct Startup {
 }
 
 /// Whether a running guest may be restarted for a change that needs it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Restarts {
     /// It is said that a restart is due.
     #[default]
     Never,
     WhenNeeded,
+    /// Every week in this time, and in no other.
+    Within(Window),
 }
 
 /// A guest as Proxmox shows it.
@@ -80,6 +86,10 @@ pub struct Live {
     pub running: bool,
     pub template: bool,
     pub config: Config,
+    /// The pool that it is a member of.
+    pub pool: Option<String>,
+    /// The volume that it was made from, where our stamp tells.
+    pub made_from: Option<String>,
     /// What its interfaces really have: configured ones, and leases where it gets its addresses from elsewhere.
     pub addresses: Vec<Address>,
     /// Of a virtual machine, beside its configuration.
@@ -160,12 +170,26 @@ pub enum Change {
         /// As in a create.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         password: Option<Reference>,
+        /// What the notes say from now on, above our stamp.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        notes: Option<String>,
         /// Write the mark anew.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         mark: bool,
     },
     /// Write the drive that carries values to cloud-init anew.
     RewriteDrive,
+    /// What Proxmox grants to `root@pam` alone: through the host, with `pct set`.
+    SetAsRoot {
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        set: BTreeMap<String, String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        delete: Vec<String>,
+    },
+    /// Makes it a member of a pool.
+    Join {
+        pool: String,
+    },
     Start,
     Stop,
     /// Stop and start, which applies what is pending.
@@ -192,22 +216,27 @@ impl Display for Change {
             Self::Grow { disk, bytes } => {
                 write!(f, "grow {disk} to {}", crate::providers::proxmox::values::size(*bytes))
             }
-            Self::Set { set, delete, ssh_keys, password, mark } => {
-                let mut keys: Vec<&str> = set.keys().map(String::as_str).collect();
-                keys.extend(ssh_keys.as_ref().map(|_| "sshkeys"));
-                keys.extend(password.as_ref().map(|_| "cipassword"));
-                if *mark {
-                    keys.push("mark");
-                }
-                let removed: Vec<String> = delete.iter().map(|key| format!("-{key}")).collect();
-                keys.extend(removed.iter().map(String::as_str));
-                write!(f, "set {}", keys.join(", "))
+            Self::Set { set, delete, ssh_keys, password, notes, mark } => {
+                let more = [
+                    ssh_keys.as_ref().map(|_| "sshkeys"),
+                    password.as_ref().map(|_| "cipassword"),
+                    notes.as_ref().map(|_| "notes"),
+                    mark.then_some("mark"),
+                ];
+                write!(f, "set {}", keys(set, delete, more.into_iter().flatten()))
             }
             Self::RewriteDrive => f.write_str("write the cloud-init drive anew"),
+            Self::SetAsRoot { set, delete } => write!(f, "set {} as root", keys(set, delete, [])),
+            Self::Join { pool } => write!(f, "put into the pool {pool}"),
             Self::Start => f.write_str("start"),
             Self::Stop => f.write_str("shut down"),
             Self::Restart => f.write_str("restart"),
             Self::Destroy => f.write_str("destroy with its disks"),
         }
     }
+}
+
+fn keys<'a>(set: &'a BTreeMap<String, String>, delete: &[String], more: impl IntoIterator<Item = &'a str>) -> String {
+    let all = set.keys().map(String::as_str).chain(more).map(str::to_owned);
+    all.chain(delete.iter().map(|key| format!("-{key}"))).collect::<Vec<_>>().join(", ")
 }

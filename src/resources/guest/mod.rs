@@ -10,6 +10,7 @@ pub mod machine;
 mod observe;
 pub mod option;
 mod plan;
+mod root;
 mod settings;
 #[cfg(test)]
 mod tests;

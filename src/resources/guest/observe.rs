@@ -132,12 +132,19 @@ async fn read(providers: &Providers, scope: &Scope, guests: Vec<proxmox::Guest>)
 /// `None`: it has gone since it was listed.
 async fn live(pve: &Proxmox, guest: &proxmox::Guest) -> Answer<Option<Live>> {
     let at = guest.at();
-    let mut live = Live { kind: guest.kind, node: guest.node.clone(), template: guest.template, ..Live::default() };
+    let mut live = Live {
+        kind: guest.kind,
+        node: guest.node.clone(),
+        template: guest.template,
+        pool: guest.pool.clone(),
+        ..Live::default()
+    };
     // While it is being made its configuration holds nothing but a lock: not even our mark.
     live.config = match pve.config_when_made(&at).await {
         Err(gone) if gone.class == Class::NotFound => return Ok(None),
         config => config?,
     };
+    live.made_from = notes::stamp(live.notes()).and_then(|stamp| stamp.from);
     live.running = match pve.power_of(guest).await {
         Err(gone) if gone.class == Class::NotFound => return Ok(None),
         power => power? == Power::Running,

@@ -9,6 +9,7 @@ use crate::{
     model::{Disruption, Draft, Field, Sides, Verb},
     providers::proxmox::GuestType,
 };
+use std::collections::BTreeMap;
 
 pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
     match sides {
@@ -20,6 +21,23 @@ pub fn diff(sides: Sides<'_, Desired, Live>) -> Vec<Draft<Change>> {
             drafts
         }
         Sides::Both { desired, live, stale_mark } => update(desired, live, stale_mark, false),
+    }
+}
+
+/// Options that a token may set, and those that only root's own session may.
+type Parted = (BTreeMap<String, String>, BTreeMap<String, String>);
+
+fn part(desired: &Desired, live: Option<&Live>, all: BTreeMap<String, String>) -> Parted {
+    all.into_iter().partition(|(key, value)| !for_root(desired, live, key, Some(value)))
+}
+
+fn for_root(desired: &Desired, live: Option<&Live>, key: &str, value: Option<&str>) -> bool {
+    match &desired.body {
+        Body::Container(body) => {
+            let unprivileged = live.map_or(body.unprivileged.unwrap_or(true), container::settings::unprivileged);
+            container::for_root(live, unprivileged, key, value)
+        }
+        Body::Machine(_) => false,
     }
 }
 
@@ -50,14 +68,12 @@ fn create(desired: &Desired) -> Vec<Draft<Change>> {
             (machine_fields(machine), machine.ssh_keys.clone(), machine.password.clone())
         }
     };
-    let change = Change::Create {
-        kind: desired.kind(),
-        node: desired.node.clone(),
-        parameters: settings::parameters(desired),
-        ssh_keys,
-        password,
-    };
+    let (parameters, set) = part(desired, None, settings::parameters(desired));
+    let change = Change::Create { kind: desired.kind(), node: desired.node.clone(), parameters, ssh_keys, password };
     let mut drafts = vec![Draft::new(Verb::Create, change).unsettles().fields(fields)];
+    if !set.is_empty() {
+        drafts.push(Draft::new(Verb::Update, Change::SetAsRoot { set, delete: vec![] }));
+    }
     // An imported disk grows before the first start, when cloud-init looks at its size.
     let grows = |machine: &Machine| machine.disks.values().any(|disk| disk.image.is_some() && disk.size.is_some());
     if desired.running && !matches!(&desired.body, Body::Machine(machine) if grows(machine)) {
@@ -95,6 +111,9 @@ fn leases(desired: &Desired) -> bool {
 
 /// `marked`: a step before this one writes the mark.
 fn update(desired: &Desired, live: &Live, stale_mark: bool, marked: bool) -> Vec<Draft<Change>> {
+    if desired.kind() != live.kind {
+        return vec![];
+    }
     let mut drafts = vec![];
     let found = settings::differences(desired, live, marked);
     let written = found.written();
@@ -102,13 +121,17 @@ fn update(desired: &Desired, live: &Live, stale_mark: bool, marked: bool) -> Vec
     for (disk, bytes, field) in found.grow {
         drafts.push(Draft::new(Verb::Update, Change::Grow { disk, bytes }).fields([field]));
     }
-    if !written.is_empty() || stale_mark {
-        let (ssh_keys, password) = (found.ssh_keys, found.password);
-        let change = Change::Set { set: found.set, delete: found.delete, ssh_keys, password, mark: stale_mark };
-        let mut draft = Draft::new(Verb::Update, change);
-        draft = draft.fields(found.fields);
+    let (set, set_by_root) = part(desired, Some(live), found.set);
+    let (delete_by_root, delete): (Vec<String>, Vec<String>) =
+        found.delete.into_iter().partition(|key| for_root(desired, Some(live), key, None));
+    let mut fields = found.fields;
+    let by_root = set_by_root.len() + delete_by_root.len();
+    if written.len() > by_root || found.notes.is_some() || stale_mark {
+        let (ssh_keys, password, notes) = (found.ssh_keys, found.password, found.notes);
+        let change = Change::Set { set, delete, ssh_keys, password, notes, mark: stale_mark };
+        let mut draft = Draft::new(Verb::Update, change).fields(std::mem::take(&mut fields));
         if stale_mark {
-            draft.fields.push(Field { name: "mark".into(), from: None, to: Some("written anew".into()), effect: None });
+            draft.fields.extend(Field::differs("mark", None::<&str>, Some("written anew")));
         }
         if found.network {
             draft = draft.unsettles();
@@ -118,28 +141,65 @@ fn update(desired: &Desired, live: &Live, stale_mark: bool, marked: bool) -> Vec
         }
         drafts.push(draft);
     }
+    if !set_by_root.is_empty() || !delete_by_root.is_empty() {
+        let change = Change::SetAsRoot { set: set_by_root, delete: delete_by_root };
+        drafts.push(Draft::new(Verb::Update, change).fields(fields));
+    }
+    if let Some(pool) = desired.pool.as_ref().filter(|pool| live.pool.as_ref() != Some(pool)) {
+        let field = Field::differs("pool", live.pool.as_ref(), Some(pool));
+        drafts.push(Draft::new(Verb::Update, Change::Join { pool: pool.clone() }).fields(field));
+    }
+    drafts.extend(power(desired, live, &waits, &written));
+    drafts.extend(anew(desired, live));
+    drafts
+}
+
+/// Starts, stops or restarts it.
+fn power(desired: &Desired, live: &Live, waits: &[String], written: &[String]) -> Option<Draft<Change>> {
     match (live.running, desired.running) {
-        (false, true) if live.template => {}
-        (false, true) => drafts.push(start(desired)),
-        (true, false) => drafts.push(Draft::new(Verb::Update, Change::Stop).disrupts(Disruption::Interruption)),
-        (true, true) if !waits.is_empty() && desired.restarts == Restarts::WhenNeeded => {
-            let field = Field { name: "pending".into(), from: None, to: Some(waits.join(", ")), effect: None };
-            let draft = Draft::new(Verb::Restart, Change::Restart).disrupts(Disruption::Restart).fields([field]);
-            drafts.push(if leases(desired) { draft.unsettles() } else { draft });
+        (false, true) if live.template => None,
+        (false, true) => Some(start(desired)),
+        (true, false) => Some(Draft::new(Verb::Update, Change::Stop).disrupts(Disruption::Interruption)),
+        (true, true) if !waits.is_empty() && desired.restarts != Restarts::Never => {
+            let window = match &desired.restarts {
+                Restarts::Never | Restarts::WhenNeeded => None,
+                Restarts::Within(window) => Some(window.clone()),
+            };
+            let field = Field::differs("pending", None::<&str>, Some(waits.join(", ")));
+            let draft = Draft::new(Verb::Restart, Change::Restart).disrupts(Disruption::Restart).fields(field);
+            let draft = draft.within(window);
+            Some(if leases(desired) { draft.unsettles() } else { draft })
         }
         // A start writes it anyway.
         (true, true) if live.machine.stale_drive || written.iter().any(|key| is_inside(live, key)) => {
-            let field = Field {
-                name: "cloudInit".into(),
-                from: None,
-                to: Some("as it is in the configuration".into()),
-                effect: None,
-            };
-            drafts.push(Draft::new(Verb::Update, Change::RewriteDrive).fields([field]));
+            let field = Field::differs("cloudInit", None::<&str>, Some("as it is in the configuration"));
+            Some(Draft::new(Verb::Update, Change::RewriteDrive).fields(field))
         }
-        _ => {}
+        _ => None,
     }
-    drafts
+}
+
+/// Destroys it and makes it anew, where a difference leaves no other way: only with consent, and never one that has something
+/// to keep.
+fn anew(desired: &Desired, live: &Live) -> Vec<Draft<Change>> {
+    let Body::Container(body) = &desired.body else { return vec![] };
+    let fields = container::replacement(body, live);
+    if fields.is_empty() || body.keeps {
+        return vec![];
+    }
+    let mut body = body.clone();
+    for (n, there) in live.interfaces() {
+        // The cards keep their addresses.
+        if let Some(card) = body.networks.get_mut(&n) {
+            card.mac = card.mac.take().or(there.mac);
+        }
+    }
+    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let why = format!("{} cannot be changed in place: it is destroyed with its disks and made anew", names.join(", "));
+    let destroy =
+        Draft::new(Verb::Delete, Change::Destroy).disrupts(Disruption::Data).needs_consent(why).fields(fields);
+    let made = create(&Desired { body: Body::Container(body), ..desired.clone() });
+    std::iter::once(destroy).chain(made).collect()
 }
 
 /// Settings of a running guest that wait for its next start: now, or once these keys are written.
@@ -172,6 +232,13 @@ fn is_inside(live: &Live, key: &str) -> bool {
 
 /// Differences that no step makes go away.
 pub fn remark(desired: &Desired, live: &Live) -> Option<String> {
+    if desired.kind() != live.kind {
+        return Some(format!(
+            "it is a {}, and the manifest wants a {}: it is left as it is",
+            live.kind,
+            desired.kind()
+        ));
+    }
     let mut said = match &desired.body {
         Body::Container(container) => container::remarks(container, live),
         Body::Machine(machine) => machine::remarks(machine, live),

@@ -4,7 +4,7 @@ use super::{Body, Desired, Live, Startup, container, machine, option};
 use crate::{
     model::{Effect, Field, Reference, Size},
     providers::proxmox::{
-        notes::{TAG, UNITS_TAG},
+        notes::{self, TAG, UNITS_TAG},
         property::Properties,
         tags,
         values::is_true,
@@ -24,6 +24,8 @@ pub struct Differences {
     pub ssh_keys: Option<String>,
     /// The password for cloud-init, where there is none yet.
     pub password: Option<Reference>,
+    /// What the notes are to say above our stamp.
+    pub notes: Option<String>,
     /// An address, a card or its bridge: what others read of this guest, or reach it by.
     pub network: bool,
 }
@@ -69,6 +71,8 @@ pub fn parameters(desired: &Desired) -> BTreeMap<String, String> {
         Body::Machine(machine) => machine::settings::parameters(machine),
     };
     let mut put = |key: &str, value: Option<String>| out.extend(value.map(|value| (key.to_owned(), value)));
+    put("description", desired.notes.clone());
+    put("pool", desired.pool.clone());
     put("onboot", desired.start_on_boot.map(flag));
     put("startup", desired.startup.map(startup).filter(|s| !s.is_empty()));
     put("protection", desired.protection.map(flag));
@@ -97,7 +101,19 @@ pub fn differences(desired: &Desired, live: &Live, marked: bool) -> Differences 
         }
     }
     tags_of(desired, live, marked, &mut out);
+    notes_of(desired, live, &mut out);
     out
+}
+
+/// What the notes say beside our stamp. The line ends that Proxmox adds, and those that YAML does, are no difference.
+fn notes_of(desired: &Desired, live: &Live, out: &mut Differences) {
+    let Some(wanted) = desired.notes.as_ref().map(|notes| notes.trim_end()) else { return };
+    let is = notes::prose(live.notes());
+    if is.trim_end() != wanted {
+        let first = |text: &str| text.lines().next().filter(|l| !l.is_empty()).map(str::to_owned);
+        out.show(live, "notes", "description", first(&is), first(wanted));
+        out.notes = Some(wanted.to_owned());
+    }
 }
 
 /// Our own tags. They come with the mark.
@@ -119,6 +135,9 @@ fn tags_of(desired: &Desired, live: &Live, marked: bool, out: &mut Differences) 
         out.set.insert("tags".into(), tags::print(&wanted));
     }
 }
+
+/// When two spellings are one value.
+pub type Same = fn(&str, &str) -> bool;
 
 /// The same to the letter.
 pub fn text(a: &str, b: &str) -> bool {
@@ -144,8 +163,41 @@ pub fn flag(on: bool) -> String {
 }
 
 /// The words of a list with any separator that Proxmox takes.
-pub fn words(text: &str) -> Vec<&str> {
+fn words(text: &str) -> Vec<&str> {
     text.split([' ', ',', ';']).filter(|w| !w.is_empty()).collect()
+}
+
+/// The same words in the same order.
+pub fn same_words(a: &str, b: &str) -> bool {
+    words(a) == words(b)
+}
+
+/// The same addresses in the same order.
+pub fn same_addresses(a: &str, b: &str) -> bool {
+    let all = |text: &str| words(text).iter().map(|w| w.parse::<std::net::IpAddr>().ok()).collect::<Vec<_>>();
+    all(a) == all(b)
+}
+
+/// Whole MiB, in which Proxmox counts memory.
+pub fn mebibytes(size: Size) -> String {
+    (size.bytes() >> 20).to_string()
+}
+
+/// Whole GiB as such, else with as many digits as it takes.
+pub fn gibibytes(size: Size) -> String {
+    let (whole, mut rest) = (size.bytes() >> 30, size.bytes() & ((1 << 30) - 1));
+    let mut digits = String::new();
+    while rest > 0 {
+        rest *= 10;
+        digits.push(char::from(b'0' + u8::try_from(rest >> 30).unwrap_or(0)));
+        rest &= (1 << 30) - 1;
+    }
+    if digits.is_empty() { whole.to_string() } else { format!("{whole}.{digits}") }
+}
+
+/// With blanks between them.
+pub fn join<T: ToString>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn startup(s: Startup) -> String {

@@ -1,6 +1,6 @@
 //! Plans of guests, as tables: what is desired, what is there, what is done.
 use super::{
-    container::{Disk, MountPoint},
+    container::{Disk, MountPoint, Origin},
     *,
 };
 use crate::{
@@ -39,6 +39,8 @@ fn web() -> Desired {
         startup: None,
         protection: None,
         tags: BTreeSet::from(["Web".into()]),
+        pool: None,
+        notes: None,
         running: true,
         restarts: Restarts::WhenNeeded,
         units: false,
@@ -46,7 +48,10 @@ fn web() -> Desired {
             template: "local:vztmpl/debian-13.tar.zst".into(),
             hostname: "web".into(),
             unprivileged: Some(true),
+            os_type: None,
             cores: Some(2),
+            cpu_limit: None,
+            cpu_units: None,
             memory: Size::gib(2),
             swap: None,
             rootfs: Disk { storage: "local-zfs".into(), size: Size::gib(8) },
@@ -55,7 +60,16 @@ fn web() -> Desired {
             nameservers: None,
             search_domain: None,
             features: Some(BTreeSet::from(["nesting".into()])),
+            devices: vec![],
+            timezone: None,
+            console: None,
+            console_mode: None,
+            terminals: None,
+            hook_script: None,
+            entrypoint: None,
+            environment: None,
             ssh_keys: None,
+            keeps: false,
         }),
     }
 }
@@ -73,7 +87,7 @@ impl Desired {
 
 /// The live guest that `web` makes, in the spelling of Proxmox, with these settings changed (`""`: not set).
 fn live(changed: &[(&str, &str)]) -> Live {
-    let stamp = Stamp { mark: mark(), vmid: 101 };
+    let stamp = Stamp { mark: mark(), vmid: 101, from: Some("local:vztmpl/debian-13.tar.zst".into()) };
     let mut values: BTreeMap<String, String> = [
         ("arch", "amd64"),
         ("ostype", "debian"),
@@ -119,6 +133,10 @@ fn shown(sides: Sides<'_, Desired, Live>) -> String {
         }
     }
     if out.is_empty() { "nothing".into() } else { out }
+}
+
+fn create_parameters(desired: &Desired) -> BTreeMap<String, String> {
+    settings::parameters(desired)
 }
 
 fn both(desired: &Desired, live: &Live) -> String {
@@ -244,10 +262,10 @@ fn disks_grow_and_never_shrink() {
 fn a_volume_is_allocated_once_and_a_volume_too_many_is_kept() {
     let srv = MountPoint {
         path: "/srv".into(),
-        storage: "local-zfs".into(),
-        size: Size::mib(1536),
+        from: Origin::Volume(Disk { storage: "local-zfs".into(), size: Size::mib(1536) }),
         backup: Some(true),
         read_only: None,
+        detached: false,
     };
     let with = web().but(|c| c.mount_points = vec![srv]);
     insta::assert_snapshot!(written(&with, &live(&[("mp0", "a:b,mp=/other,size=1G")])), @r#"{"set":{"set":{"mp1":"local-zfs:1.5,backup=1,mp=/srv"}}}"#);
@@ -261,11 +279,81 @@ fn a_volume_is_allocated_once_and_a_volume_too_many_is_kept() {
     insta::assert_snapshot!(Guest::remark(&web(), &there).unwrap(), @"the volume at /srv is not in the manifest: it is kept");
 }
 
+/// G6
 #[test]
-fn privileges_are_not_changed_by_themselves() {
-    let there = live(&[("unprivileged", "")]);
-    assert_eq!(both(&web(), &there), "nothing");
-    insta::assert_snapshot!(Guest::remark(&web(), &there).unwrap(), @"unprivileged is false, not true: this cannot be changed in place, and nothing is recreated by itself");
+fn what_cannot_be_changed_in_place_needs_consent_to_make_it_anew() {
+    let there = live(&[("unprivileged", ""), ("memory", "1024")]);
+    insta::assert_snapshot!(both(&web(), &there), @"");
+    let sides = Sides::Both { desired: &web(), live: &there, stale_mark: false };
+    let drafts = Guest::diff(&Vmid::try_from(101).unwrap(), sides);
+    let consent: Vec<bool> = drafts.iter().map(|draft| draft.needs_consent.is_some()).collect();
+    assert_eq!(consent, [false, true, false, false], "what can be changed in place is");
+    insta::assert_snapshot!(drafts[1].needs_consent.as_ref().unwrap(), @"");
+    let card = serde_json::to_value(&drafts[2].change).unwrap()["create"]["parameters"]["net0"].to_string();
+    assert!(card.contains("hwaddr=BC:24:11:A2:20:76"), "the card keeps its address: {card}");
+    let other = web().but(|c| c.template = "local:vztmpl/debian-14.tar.zst".into());
+    assert!(
+        both(&other, &live(&[])).contains("template: local:vztmpl/debian-13.tar.zst -> local:vztmpl/debian-14.tar.zst")
+    );
+    let keeps = web().but(|c| c.keeps = true);
+    insta::assert_snapshot!(both(&keeps, &live(&[("unprivileged", "")])), @"nothing");
+    insta::assert_snapshot!(Guest::remark(&keeps, &live(&[("unprivileged", "")])).unwrap(), @"");
+}
+
+#[test]
+fn what_is_granted_to_root_alone_goes_through_the_host() {
+    let rich = web().but(|c| {
+        c.features = Some(BTreeSet::from(["nesting".into(), "keyctl".into()]));
+        c.mount_points.push(MountPoint {
+            path: "/data".into(),
+            from: Origin::Directory("/tank/data".into()),
+            backup: None,
+            read_only: Some(true),
+            detached: false,
+        });
+        c.hook_script = Some("local:snippets/hook.sh".into());
+    });
+    insta::assert_snapshot!(shown(Sides::OnlyDesired(&rich)), @"");
+    insta::assert_snapshot!(written(&rich, &live(&[])), @"");
+    let plain = web().but(|c| c.features = Some(BTreeSet::new()));
+    insta::assert_snapshot!(written(&plain, &live(&[])), @"");
+    let privileged = web().but(|c| (c.unprivileged, c.features) = (Some(false), Some(BTreeSet::new())));
+    insta::assert_snapshot!(written(&privileged, &live(&[("unprivileged", ""), ("features", "nesting=1,mount=nfs")])), @"");
+}
+
+/// G5
+#[test]
+fn a_default_that_is_written_out_is_no_difference() {
+    let explicit = web().but(|c| {
+        (c.cpu_limit, c.cpu_units, c.console, c.terminals) = (Some("0".into()), Some(100), Some(true), Some(2));
+        (c.console_mode, c.swap) = (Some("tty".into()), Some(Size::mib(512)));
+    });
+    assert_eq!(both(&explicit, &live(&[("swap", "")])), "nothing");
+    assert_eq!(both(&web().but(|c| c.cpu_limit = Some("1.50".into())), &live(&[("cpulimit", "1.5")])), "nothing");
+    let noted = Desired { notes: Some("by hand\n".into()), ..web() };
+    assert_eq!(both(&noted, &live(&[])), "nothing");
+    let noted = Desired { notes: Some("as declared".into()), ..web() };
+    insta::assert_snapshot!(both(&noted, &live(&[])), @"");
+    let pooled = Desired { pool: Some("lab".into()), ..web() };
+    insta::assert_snapshot!(both(&pooled, &live(&[])), @"");
+}
+
+#[test]
+fn a_mount_point_changes_its_options_and_never_its_volume() {
+    let mount = |read_only, detached| MountPoint {
+        path: "/srv".into(),
+        from: Origin::Volume(Disk { storage: "other".into(), size: Size::gib(1) }),
+        backup: None,
+        read_only,
+        detached,
+    };
+    let there = live(&[("mp3", "local-zfs:subvol-101-disk-1,mp=/srv,acl=1,size=1G")]);
+    let read_only = web().but(|c| c.mount_points.push(mount(Some(true), false)));
+    insta::assert_snapshot!(written(&read_only, &there), @"");
+    let detached = web().but(|c| c.mount_points.push(mount(None, true)));
+    insta::assert_snapshot!(written(&detached, &there), @"");
+    assert_eq!(both(&detached, &live(&[])), "nothing");
+    assert!(!create_parameters(&detached).contains_key("mp0"));
 }
 
 /// G7

@@ -13,7 +13,12 @@ pub struct Container {
     pub hostname: String,
     /// Cannot be changed in place.
     pub unprivileged: Option<bool>,
+    /// The distribution as Proxmox names it. Cannot be changed without making it anew.
+    pub os_type: Option<String>,
     pub cores: Option<u32>,
+    /// In cores, as a decimal number.
+    pub cpu_limit: Option<String>,
+    pub cpu_units: Option<u32>,
     pub memory: Size,
     pub swap: Option<Size>,
     pub rootfs: Disk,
@@ -24,8 +29,23 @@ pub struct Container {
     pub search_domain: Option<String>,
     /// `nesting`, `keyctl` …; `None`: not spoken of.
     pub features: Option<BTreeSet<String>>,
+    /// Devices of the node, in the order of `devN`.
+    pub devices: Vec<Device>,
+    pub timezone: Option<String>,
+    /// Whether it has a `/dev/console`.
+    pub console: Option<bool>,
+    /// What the console shows: `tty`, `console` or `shell`.
+    pub console_mode: Option<String>,
+    pub terminals: Option<u32>,
+    /// The snippet that the node runs when it starts and stops.
+    pub hook_script: Option<String>,
+    pub entrypoint: Option<String>,
+    /// `NAME=VALUE`, by name.
+    pub environment: Option<BTreeMap<String, String>>,
     /// The file of root's public keys. Used when it is made, and never compared: Proxmox does not keep them.
     pub ssh_keys: Option<String>,
+    /// Content exists in it that exists nowhere else: it is never made anew.
+    pub keeps: bool,
 }
 
 impl Container {
@@ -44,13 +64,33 @@ pub struct Disk {
     pub size: Size,
 }
 
-/// A further volume. It is known by its path inside.
+/// Something that is mounted inside. It is known by its path there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MountPoint {
     pub path: String,
-    pub storage: String,
-    pub size: Size,
+    pub from: Origin,
     pub backup: Option<bool>,
-    /// Used when it is made, like its storage; a difference later is left.
+    pub read_only: Option<bool>,
+    /// It is to be taken away; a volume is kept, unused.
+    pub detached: bool,
+}
+
+/// What a mount point holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A volume of its own. Where it is allocated is said when it is made; one that lies elsewhere stays there.
+    Volume(Disk),
+    /// A directory of the node.
+    Directory(String),
+}
+
+/// A device of the node that is handed in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Device {
+    pub path: String,
+    /// Octal.
+    pub mode: Option<String>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
     pub read_only: Option<bool>,
 }

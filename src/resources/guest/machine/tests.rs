@@ -50,6 +50,8 @@ fn desired(machine: Machine) -> Desired {
         startup: None,
         protection: None,
         tags: ["ci".to_owned()].into(),
+        pool: None,
+        notes: None,
         running: true,
         restarts: Restarts::WhenNeeded,
         units: false,
@@ -69,7 +71,7 @@ fn mark() -> Mark {
 
 /// What `machine` makes, spelled as Proxmox and other people spell it, with these settings changed (`""`: not set).
 fn live(changed: &[(&str, &str)]) -> Live {
-    let stamp = Stamp { mark: mark(), vmid: 101 };
+    let stamp = Stamp { mark: mark(), vmid: 101, from: None };
     let mut values = texts(&[
         ("agent", "enabled=1,fstrim_cloned_disks=1"),
         ("boot", "order=scsi0;ide2;net0"),
