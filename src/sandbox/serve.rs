@@ -217,9 +217,14 @@ fn node(
         "pct" => touched.send_modify(|n| *n += 1),
         _ => {}
     });
+    let (pve, at) = (Arc::clone(proxmox), name.clone());
+    let set = move |vmid: u32, given: BTreeMap<String, String>| {
+        pve.as_root("PUT", &format!("/nodes/{at}/lxc/{vmid}/config"), given)
+    };
     let console = Arc::clone(proxmox);
     let node = Node::new(name, store.directory().to_owned(), Arc::clone(ground), look_up, tell)
-        .with_console(Box::new(move |argv| proxmox::pveum::run(&console, argv)));
+        .with_console(Box::new(move |argv| proxmox::pveum::run(&console, argv)))
+        .with_options(Box::new(set));
     node.furnish().context("make the node's directories")?;
     Ok(Arc::new(node))
 }

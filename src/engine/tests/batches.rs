@@ -89,6 +89,7 @@ fn step(resource: &'static str, n: u32, needs: Option<StepId>) -> Step<Change> {
         blocked: None,
         withheld: None,
         needs_consent: None,
+        within: None,
         needs: needs.into_iter().collect::<BTreeSet<_>>(),
         change: Change { text: "make".into(), data: serde_json::Value::Null },
     }

@@ -1,12 +1,14 @@
 //! What a virtual machine's fields must be, beyond their shape.
 use super::{
     claim::{Claim, exclusive},
-    key_spot, spot,
+    key_spot,
+    site::timezone,
+    spot,
 };
 use crate::{
     kinds::{
         Declarations, Declared,
-        container::Tag,
+        container::{RestartPolicy, Tag},
         virtual_machine::{Bios, Disk, ImageSource, VirtualMachine},
     },
     manifest::Diagnostic,

@@ -102,8 +102,9 @@ impl Proxmox {
     /// Remembers where a guest is being made.
     pub(super) fn expect(&self, guest: &At) {
         let At { kind, node, vmid } = guest.clone();
-        let (name, power, tags, lock) = (None, Power::Unknown, BTreeSet::new(), None);
-        self.homes.all().insert(vmid, Guest { vmid, node, kind, name, power, template: false, tags, lock });
+        let (name, power, tags) = (None, Power::Unknown, BTreeSet::new());
+        let (lock, pool) = (None, None);
+        self.homes.all().insert(vmid, Guest { vmid, node, kind, name, power, template: false, tags, lock, pool });
     }
 
     /// Whether no guest of the cluster has this id, whoever may see it: the list of all configuration files decides, not

@@ -163,7 +163,7 @@ pub fn flag(on: bool) -> String {
 }
 
 /// The words of a list with any separator that Proxmox takes.
-fn words(text: &str) -> Vec<&str> {
+pub fn words(text: &str) -> Vec<&str> {
     text.split([' ', ',', ';']).filter(|w| !w.is_empty()).collect()
 }
 

@@ -112,7 +112,13 @@ fn live(changed: &[(&str, &str)]) -> Live {
         };
     }
     let config = Config { digest: "d1".into(), values, ..Config::default() };
-    Live { node: "pve1".into(), running: true, config, ..Live::default() }
+    Live {
+        node: "pve1".into(),
+        running: true,
+        config,
+        made_from: Some("local:vztmpl/debian-13.tar.zst".into()),
+        ..Live::default()
+    }
 }
 
 fn shown(sides: Sides<'_, Desired, Live>) -> String {
@@ -269,9 +275,9 @@ fn a_volume_is_allocated_once_and_a_volume_too_many_is_kept() {
     };
     let with = web().but(|c| c.mount_points = vec![srv]);
     insta::assert_snapshot!(written(&with, &live(&[("mp0", "a:b,mp=/other,size=1G")])), @r#"{"set":{"set":{"mp1":"local-zfs:1.5,backup=1,mp=/srv"}}}"#);
-    let there = live(&[("mp3", "local-zfs:subvol-101-disk-1,mp=/srv,size=1536M")]);
+    let there = live(&[("mp3", "local-zfs:subvol-101-disk-1,mp=/srv,backup=1,size=1536M")]);
     assert_eq!(both(&with, &there), "nothing", "whatever its number");
-    let small = live(&[("mp3", "local-zfs:subvol-101-disk-1,mp=/srv,size=1G")]);
+    let small = live(&[("mp3", "local-zfs:subvol-101-disk-1,mp=/srv,backup=1,size=1G")]);
     insta::assert_snapshot!(both(&with, &small), @"
     ~ grow mp3 to 1536M
         mountPoints./srv.size: 1GiB -> 1536MiB
@@ -283,12 +289,22 @@ fn a_volume_is_allocated_once_and_a_volume_too_many_is_kept() {
 #[test]
 fn what_cannot_be_changed_in_place_needs_consent_to_make_it_anew() {
     let there = live(&[("unprivileged", ""), ("memory", "1024")]);
-    insta::assert_snapshot!(both(&web(), &there), @"");
+    insta::assert_snapshot!(both(&web(), &there), @"
+    ~ set memory
+        memory: 1GiB -> 2GiB
+    - destroy with its disks (loss of data)
+        unprivileged: false -> true
+    + web on pve1 from local:vztmpl/debian-13.tar.zst unsettles
+        memory: - -> 2GiB
+        rootfs.size: - -> 8GiB
+        networks.eth0.address: - -> 10.0.1.5/24
+    ~ start
+    ");
     let sides = Sides::Both { desired: &web(), live: &there, stale_mark: false };
     let drafts = Guest::diff(&Vmid::try_from(101).unwrap(), sides);
     let consent: Vec<bool> = drafts.iter().map(|draft| draft.needs_consent.is_some()).collect();
     assert_eq!(consent, [false, true, false, false], "what can be changed in place is");
-    insta::assert_snapshot!(drafts[1].needs_consent.as_ref().unwrap(), @"");
+    insta::assert_snapshot!(drafts[1].needs_consent.as_ref().unwrap(), @"unprivileged cannot be changed in place: it is destroyed with its disks and made anew");
     let card = serde_json::to_value(&drafts[2].change).unwrap()["create"]["parameters"]["net0"].to_string();
     assert!(card.contains("hwaddr=BC:24:11:A2:20:76"), "the card keeps its address: {card}");
     let other = web().but(|c| c.template = "local:vztmpl/debian-14.tar.zst".into());
@@ -297,7 +313,7 @@ fn what_cannot_be_changed_in_place_needs_consent_to_make_it_anew() {
     );
     let keeps = web().but(|c| c.keeps = true);
     insta::assert_snapshot!(both(&keeps, &live(&[("unprivileged", "")])), @"nothing");
-    insta::assert_snapshot!(Guest::remark(&keeps, &live(&[("unprivileged", "")])).unwrap(), @"");
+    insta::assert_snapshot!(Guest::remark(&keeps, &live(&[("unprivileged", "")])).unwrap(), @"unprivileged is false, not true: this needs it to be made anew, which is refused while `keep` lists paths whose content exists nowhere else");
 }
 
 #[test]
@@ -313,12 +329,28 @@ fn what_is_granted_to_root_alone_goes_through_the_host() {
         });
         c.hook_script = Some("local:snippets/hook.sh".into());
     });
-    insta::assert_snapshot!(shown(Sides::OnlyDesired(&rich)), @"");
-    insta::assert_snapshot!(written(&rich, &live(&[])), @"");
+    insta::assert_snapshot!(shown(Sides::OnlyDesired(&rich)), @"
+    + web on pve1 from local:vztmpl/debian-13.tar.zst unsettles
+        memory: - -> 2GiB
+        rootfs.size: - -> 8GiB
+        networks.eth0.address: - -> 10.0.1.5/24
+    ~ set features, hookscript, mp0 as root
+    ~ start
+    ");
+    insta::assert_snapshot!(written(&rich, &live(&[])), @r#"
+    {"set_as_root":{"set":{"features":"keyctl=1,nesting=1","hookscript":"local:snippets/hook.sh","mp0":"/tank/data,mp=/data,ro=1"}}}
+    "restart"
+    "#);
     let plain = web().but(|c| c.features = Some(BTreeSet::new()));
-    insta::assert_snapshot!(written(&plain, &live(&[])), @"");
+    insta::assert_snapshot!(written(&plain, &live(&[])), @r#"
+    {"set":{"set":{"features":"nesting=0"}}}
+    "restart"
+    "#);
     let privileged = web().but(|c| (c.unprivileged, c.features) = (Some(false), Some(BTreeSet::new())));
-    insta::assert_snapshot!(written(&privileged, &live(&[("unprivileged", ""), ("features", "nesting=1,mount=nfs")])), @"");
+    insta::assert_snapshot!(written(&privileged, &live(&[("unprivileged", ""), ("features", "nesting=1,mount=nfs")])), @r#"
+    {"set_as_root":{"set":{"features":"mount=nfs,nesting=0"}}}
+    "restart"
+    "#);
 }
 
 /// G5
@@ -333,9 +365,15 @@ fn a_default_that_is_written_out_is_no_difference() {
     let noted = Desired { notes: Some("by hand\n".into()), ..web() };
     assert_eq!(both(&noted, &live(&[])), "nothing");
     let noted = Desired { notes: Some("as declared".into()), ..web() };
-    insta::assert_snapshot!(both(&noted, &live(&[])), @"");
+    insta::assert_snapshot!(both(&noted, &live(&[])), @"
+    ~ set notes
+        notes: by hand -> as declared
+    ");
     let pooled = Desired { pool: Some("lab".into()), ..web() };
-    insta::assert_snapshot!(both(&pooled, &live(&[])), @"");
+    insta::assert_snapshot!(both(&pooled, &live(&[])), @"
+    ~ put into the pool lab
+        pool: - -> lab
+    ");
 }
 
 #[test]
@@ -349,9 +387,15 @@ fn a_mount_point_changes_its_options_and_never_its_volume() {
     };
     let there = live(&[("mp3", "local-zfs:subvol-101-disk-1,mp=/srv,acl=1,size=1G")]);
     let read_only = web().but(|c| c.mount_points.push(mount(Some(true), false)));
-    insta::assert_snapshot!(written(&read_only, &there), @"");
+    insta::assert_snapshot!(written(&read_only, &there), @r#"
+    {"set":{"set":{"mp3":"local-zfs:subvol-101-disk-1,acl=1,mp=/srv,ro=1,size=1G"}}}
+    "restart"
+    "#);
     let detached = web().but(|c| c.mount_points.push(mount(None, true)));
-    insta::assert_snapshot!(written(&detached, &there), @"");
+    insta::assert_snapshot!(written(&detached, &there), @r#"
+    {"set":{"delete":["mp3"]}}
+    "restart"
+    "#);
     assert_eq!(both(&detached, &live(&[])), "nothing");
     assert!(!create_parameters(&detached).contains_key("mp0"));
 }

@@ -4,10 +4,12 @@
 //! stands for the node's or a guest's root. nft, ip, sysctl and conntrack run in the edge namespace, or are simulated
 //! where there is none. `systemctl` is a simulator over the unit files. Anything else is not installed.
 mod node;
+mod pct;
 #[cfg(test)]
 mod tests;
 
 pub use node::{Ground, LookUp, Node, Presence, Touched};
+pub use pct::SetOptions;
 
 use super::faults::{Call, Faults, Previous};
 use crate::providers::host::{HostReply, HostRequest, Limits, Output, name_of};

@@ -1,4 +1,5 @@
 //! The simulated node's programs.
+use super::pct::{self, SetOptions};
 use crate::{
     providers::host::{Host, Limits, Output, scripts},
     sandbox::systemd::{Calendar, Systemd, UnitFile},
@@ -47,6 +48,8 @@ pub struct Node {
     console: Option<Console>,
     /// Called with the program after everything that may have changed something.
     touched: Touched,
+    /// What `pct set` does.
+    set_options: SetOptions,
     /// `systemctl` calls are one after the other, as behind the real one's bus.
     bus: Mutex<()>,
 }
@@ -57,7 +60,15 @@ const NETWORK: [&str; 4] = ["nft", "ip", "sysctl", "conntrack"];
 impl Node {
     /// The node called `name`, with its files below `directory/node` and its guests' below `directory/guests`.
     pub fn new(name: String, directory: PathBuf, ground: Arc<dyn Ground>, look_up: LookUp, touched: Touched) -> Self {
-        Self { name, directory, ground, look_up, console: None, touched, bus: Mutex::new(()) }
+        let set_options: SetOptions = Box::new(|_, _| Err("there is no Proxmox VE here".into()));
+        Self { name, directory, ground, look_up, console: None, touched, set_options, bus: Mutex::new(()) }
+    }
+
+    /// The same node with a Proxmox VE on it, whose options `pct set` changes.
+    #[must_use]
+    pub fn with_options(mut self, set_options: SetOptions) -> Self {
+        self.set_options = set_options;
+        self
     }
 
     /// With the programs of Proxmox VE.
@@ -132,6 +143,7 @@ impl Node {
     pub fn writes(argv: &[&str]) -> bool {
         match argv {
             ["pct", "exec", _, "--", rest @ ..] => Self::writes(rest),
+            ["pct", "set", ..] => true,
             ["sh", "-c", text, ..] => scripts::by_text(text).is_none_or(|script| script.writes),
             ["systemctl", rest @ ..] => Systemd::writes(rest),
             ["nft", rest @ ..] => {
@@ -157,6 +169,7 @@ impl Node {
                 Some(Err(why)) => failed(255, why),
                 None => failed(127, format!("{}: command not found", words[0])),
             },
+            ["pct", "set", vmid, ref rest @ ..] => pct::set(&self.set_options, vmid, rest),
             [program, ..] if NETWORK.contains(&program) => self.ground.run(argv.clone(), stdin, limits).await,
             _ => self.on_machine(&self.root(), "node", &words, stdin, limits).await,
         };

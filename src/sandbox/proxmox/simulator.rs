@@ -15,6 +15,7 @@ use crate::sandbox::wire::{Api, Reply, Request};
 use ipnet::IpNet;
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -138,6 +139,26 @@ impl Simulator {
         let outcome = front::run(&mut world, &front::Accepted::at_console(verb, path, given));
         self.inner.announce(&mut world);
         outcome.map(|answer| answer.data).map_err(|refusal| refusal.text())
+    }
+
+    /// Does what a command of root at the node's own console does (`pct set`): the same checks, with all rights.
+    ///
+    /// # Errors
+    /// What the command prints.
+    pub fn as_root(&self, verb: &str, path: &str, given: BTreeMap<String, String>) -> Result<(), String> {
+        let given = given.into_iter().map(|(key, value)| (key, value.into())).collect();
+        let accepted = front::Accepted::at_console(verb, path, given);
+        let mut world = self.inner.settled();
+        let outcome = front::run(&mut world, &accepted);
+        self.inner.announce(&mut world);
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(Refusal::Answer { status: 400, message, errors, .. }) => {
+                let errors = errors.iter().map(|(key, why)| format!("\n{key}: {}", why.as_str().unwrap_or_default()));
+                Err(format!("400 {message}{}", errors.collect::<String>()))
+            }
+            Err(refusal) => Err(refusal.text()),
+        }
     }
 
     /// Changes the state as somebody at the node's own console would: drift, a lock taken away, a foreign guest.

@@ -40,7 +40,7 @@ async fn a_container_is_made_marked_started_and_then_left_alone() {
     + guest/100 web on pve1 from local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst
     ~ guest/100 start
     ");
-    insta::assert_snapshot!(site.config(100, "description"), @"<!-- trueup site=nz declared=Container/web uid=aibaeaqcaibaeaqc deletion=retain vmid=100 -->");
+    insta::assert_snapshot!(site.config(100, "description"), @"<!-- trueup site=nz declared=Container/web uid=aibaeaqcaibaeaqc deletion=retain vmid=100 from=local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst -->");
     assert_eq!(site.config(100, "tags"), "trueup;web");
     assert!(site.pve.guests()[0].running);
     let (_, writes) = site.faults.counts();

@@ -73,9 +73,16 @@ fn change(live: &Live, name: &str, key: &str, is: &Properties, wanted: &MountPoi
         out.show(live, &format!("{name}.source"), key, Some(volume.to_owned()), Some(directory.clone()));
         after.put(Properties::BARE, Some(directory));
     }
-    if after != *is {
-        out.set.insert(key.to_owned(), after.to_string());
+    if after == *is {
+        return;
     }
+    if let Origin::Volume(disk) = &wanted.from
+        && is.get("size").and_then(bytes).is_some_and(|is| is < disk.size.bytes())
+    {
+        // It has grown by then.
+        after.put("size", Some(crate::providers::proxmox::values::size(disk.size.bytes())));
+    }
+    out.set.insert(key.to_owned(), after.to_string());
 }
 
 /// Volumes never shrink, and one too many is kept.
