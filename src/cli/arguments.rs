@@ -1,7 +1,7 @@
 //! What can be typed.
 use super::{
-    check::Check, completions::Completions, doctor::Doctor, lock::Lock, man::Man, reconcile::Reconcile,
-    sandbox::Sandbox, schema::Schema, setup::Setup, status::Status,
+    check::Check, completions::Completions, coverage::Coverage, doctor::Doctor, lock::Lock, man::Man,
+    reconcile::Reconcile, sandbox::Sandbox, schema::Schema, setup::Setup, status::Status,
 };
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -36,6 +36,7 @@ pub(super) enum Command {
     Check(Check),
     Reconcile(Reconcile),
     Status(Status),
+    Coverage(Coverage),
     Lock(Lock),
     Setup(Setup),
     Doctor(Doctor),

@@ -6,6 +6,7 @@ mod access;
 mod arguments;
 mod check;
 mod completions;
+mod coverage;
 mod defect;
 mod doctor;
 mod interrupt;
@@ -69,6 +70,7 @@ fn run(command: Command, screen: &Screen) -> anyhow::Result<Exit> {
         Command::Check(check) => check.run(screen),
         Command::Reconcile(reconcile) => reconcile.run(screen),
         Command::Status(status) => status.run(screen),
+        Command::Coverage(coverage) => coverage.run(screen),
         Command::Lock(lock) => lock.run(screen),
         Command::Doctor(doctor) => doctor.run(screen),
         Command::Setup(setup) => setup.run(screen),

@@ -4,6 +4,7 @@ pub mod any_guest;
 pub mod check;
 pub mod cloudflare_scope;
 pub mod container;
+pub mod coverage;
 pub mod declared;
 pub mod dns_slug;
 pub mod gateway;

@@ -13,6 +13,7 @@ mod sort;
 mod tests;
 
 pub use desired::{Change, Desired, Held, Key, Live, Patch, Row};
+pub use observe::records;
 pub use sort::holders;
 
 use super::{Act, Driver, System, tunnel::Tunnel};

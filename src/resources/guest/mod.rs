@@ -16,7 +16,7 @@ mod settings;
 mod tests;
 
 pub use desired::{Body, Change, Desired, Live, Restarts, Startup};
-pub use observe::{client, prove_complete};
+pub use observe::{client, listed, of_list, prove_complete};
 
 use crate::{
     model::{Answer, Draft, Inventory, ObjectId, Observed, Resource, Sides, Vmid},

@@ -36,9 +36,7 @@ pub fn client(providers: &Providers) -> Answer<&Proxmox> {
 
 pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<Guest> {
     let seen = async {
-        let pve = client(providers)?;
-        let guests = pve.guests().await?;
-        prove_complete(pve).await?;
+        let guests = listed(providers).await?;
         let of_interest = |g: &proxmox::Guest| g.tags.contains(notes::TAG) || is_wanted(scope, g);
         read(providers, scope, guests.into_iter().filter(of_interest).collect()).await
     };
@@ -46,6 +44,25 @@ pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<Guest> {
         Ok(inventory) => Observation::Complete(inventory),
         Err(failure) => Observation::unavailable(failure.to_string()),
     }
+}
+
+/// All guests of the cluster as the listing shows them, whoever they belong to.
+///
+/// # Errors
+/// `Denied` when the token may not see all of them, and all that any read may bring.
+pub async fn listed(providers: &Providers) -> Answer<Vec<proxmox::Guest>> {
+    let pve = client(providers)?;
+    let guests = pve.guests().await?;
+    prove_complete(pve).await?;
+    Ok(guests)
+}
+
+/// What these of them are, read all at once.
+///
+/// # Errors
+/// All that any read may bring.
+pub async fn of_list(providers: &Providers, scope: &Scope, guests: Vec<proxmox::Guest>) -> Answer<Inventory<Guest>> {
+    read(providers, scope, guests).await
 }
 
 /// These guests, fresh. A guest is asked for at the node where it was last seen: its configuration there proves that
