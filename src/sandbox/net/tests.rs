@@ -1,27 +1,12 @@
 //! Real packets between the namespaces. Where namespaces cannot be made, each test says so by name and does nothing.
 use super::*;
-use crate::sandbox::{
-    guests::{Inhabitant, Street},
-    net::probe::{Probe, ask},
+use crate::{
+    providers::nftables::kernel_tests::runs_in_a_user_namespace,
+    sandbox::{
+        guests::{Inhabitant, Street},
+        net::probe::{Probe, ask},
+    },
 };
-
-/// Runs a test again as root of a user namespace, where the kernel gives one to everybody; whether it could.
-pub(crate) fn runs_in_a_user_namespace(test: &str) -> bool {
-    use std::process::Command;
-    let unshare = || {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--net", "--"]).stdin(std::process::Stdio::null());
-        command
-    };
-    if nix::unistd::geteuid().is_root() || !unshare().arg("true").output().is_ok_and(|output| output.status.success()) {
-        return false;
-    }
-    let output = unshare().arg(std::env::current_exe().unwrap()).args([test, "--nocapture"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let ran = said.lines().any(|line| line.starts_with("test result: ok. ") && !line.contains(" 0 passed"));
-    assert!(output.status.success() && ran, "{test}: {said}{}", String::from_utf8_lossy(&output.stderr));
-    true
-}
 
 /// Whether namespaces can be made by this process. Where they can be made by another one, that one has run the test;
 /// else a line past the test harness says that it did not run.
