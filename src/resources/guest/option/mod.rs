@@ -1,6 +1,6 @@
 //! What is known of every option of a guest: who looks after it, and when a change of it takes effect.
 //!
-//! One row for each, in [`lxc`] and [`qemu`]. The plan asks them about restarts; the tables of `docs/reference` are written
+//! One row for each, in `lxc.rs` and `qemu.rs`. The plan asks them about restarts; the tables of `docs/reference` are written
 //! from them.
 mod lxc;
 mod qemu;
