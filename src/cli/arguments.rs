@@ -1,6 +1,6 @@
 //! What can be typed.
 use super::{
-    check::Check, completions::Completions, coverage::Coverage, doctor::Doctor, lock::Lock, man::Man,
+    check::Check, completions::Completions, coverage::Coverage, doctor::Doctor, import::Import, lock::Lock, man::Man,
     reconcile::Reconcile, sandbox::Sandbox, schema::Schema, setup::Setup, status::Status,
 };
 use clap::{Parser, Subcommand, ValueEnum};
@@ -37,6 +37,7 @@ pub(super) enum Command {
     Reconcile(Reconcile),
     Status(Status),
     Coverage(Coverage),
+    Import(Import),
     Lock(Lock),
     Setup(Setup),
     Doctor(Doctor),

@@ -44,7 +44,7 @@ use std::{fmt::Write, sync::atomic::AtomicBool};
 
 /// List what lives there that no manifest names: guests, DNS records, Traefik files, tunnels; write nothing
 ///
-/// All of it is left alone for as long as no manifest wants its name.
+/// `trueup import` writes manifests for guests. Everything else is left alone for as long as no manifest wants its name.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Exit codes: 0 when everything was looked at, whatever was found, 1 when nothing could be said, 4 when something could not be looked at."

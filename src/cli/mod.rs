@@ -9,6 +9,7 @@ mod completions;
 mod coverage;
 mod defect;
 mod doctor;
+mod import;
 mod interrupt;
 mod lines;
 mod loaded;
@@ -71,6 +72,7 @@ fn run(command: Command, screen: &Screen) -> anyhow::Result<Exit> {
         Command::Reconcile(reconcile) => reconcile.run(screen),
         Command::Status(status) => status.run(screen),
         Command::Coverage(coverage) => coverage.run(screen),
+        Command::Import(import) => import.run(screen),
         Command::Lock(lock) => lock.run(screen),
         Command::Doctor(doctor) => doctor.run(screen),
         Command::Setup(setup) => setup.run(screen),

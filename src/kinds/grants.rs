@@ -72,8 +72,8 @@ pub fn nodes(declarations: &Declarations) -> BTreeSet<String> {
 /// The volumes that guests are made from: `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`.
 pub fn volumes(declarations: &Declarations) -> impl Iterator<Item = String> {
     let direct = declarations.containers.values().filter_map(|container| match &container.spec.template {
-        TemplateSource::Volume(volume) => Some(volume.clone()),
-        TemplateSource::Declared(_) => None,
+        Some(TemplateSource::Volume(volume)) => Some(volume.clone()),
+        Some(TemplateSource::Declared(_)) | None => None,
     });
     let disks = declarations.virtual_machines.values().flat_map(|machine| &machine.spec.disks);
     let images = disks.filter_map(|disk| match &disk.image {

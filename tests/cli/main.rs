@@ -4,6 +4,7 @@ mod check;
 mod coverage;
 mod environment;
 mod examples;
+mod import;
 mod interrupt;
 mod lock;
 mod machines;

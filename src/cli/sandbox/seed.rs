@@ -52,7 +52,7 @@ pub(super) fn of(declarations: &Declarations) -> Seed {
         let spec = &declared.spec;
         let node = text(&spec.node, &node);
         seed = seed.with_node(&node);
-        if let container::TemplateSource::Volume(volume) = &spec.template
+        if let Some(container::TemplateSource::Volume(volume)) = &spec.template
             && let Some((storage, file)) = volume.split_once(":vztmpl/")
         {
             seed = seed.with_storage(storage).with_template(storage, file);

@@ -75,7 +75,8 @@ fn routers(guest: AnyGuest<'_>, i: usize, device: &Device<'_>, found: &mut Vec<D
                     "write the router's address",
                 );
             }
-            Some(Address4::Fixed(address)) if !address.network().contains(&router) => {
+            // Alone in its network, it reaches any router through the device (pve-container writes such a route).
+            Some(Address4::Fixed(address)) if address.prefix() < 32 && !address.network().contains(&router) => {
                 let message = format!("the gateway {router} is outside the network {}", address.network());
                 wrong("gateway", "address", message, "the guest could not reach it");
             }
@@ -99,7 +100,9 @@ fn routers(guest: AnyGuest<'_>, i: usize, device: &Device<'_>, found: &mut Vec<D
                 );
             }
             Some(Address6::Fixed(address))
-                if !address.network().contains(&router) && !router.is_unicast_link_local() =>
+                if address.prefix() < 128
+                    && !address.network().contains(&router)
+                    && !router.is_unicast_link_local() =>
             {
                 let message = format!("the gateway {router} is outside the network {}", address.network());
                 wrong("gateway6", "address6", message, "the guest could not reach it");

@@ -25,6 +25,7 @@ pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
     });
     exclusive("duplicate-hostname", |name| format!("the hostname `{name}`"), hostnames.collect(), found);
     for guest in declarations.containers.values() {
+        template(guest, found);
         sizes(guest, found);
         inside(guest, found);
         defaults(declarations, guest, found);
@@ -33,6 +34,14 @@ pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
 
 fn wrong(guest: &Declared<Container>, path: &str, message: impl Into<String>, hint: impl Into<String>) -> Diagnostic {
     Diagnostic::error("wrong-value", spot(guest, path), message).hint(hint)
+}
+
+/// What is there already need not be made.
+fn template(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
+    if guest.spec.template.is_none() && guest.meta.adopt.is_none() {
+        let mistake = Diagnostic::error("missing-field", key_spot(guest, "spec"), "`template` is missing");
+        found.push(mistake.label("in this").hint("only a guest that `trueup/adopt` takes over needs none"));
+    }
 }
 
 fn sizes(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
@@ -59,7 +68,9 @@ fn sizes(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
     let disks = spec.mount_points.iter().enumerate();
     let disks = disks.filter_map(|(i, mount)| Some((format!("spec.mountPoints.{i}.size"), mount.size?)));
     for (path, size) in std::iter::once(("spec.rootfs.size".to_owned(), spec.rootfs.size)).chain(disks) {
-        if size.whole_gib().is_none_or(|gib| gib == 0) {
+        // What is taken over has the size that it has.
+        let odd = size.whole_gib().is_none() && guest.meta.adopt.is_none();
+        if odd || size.bytes() == 0 {
             let message = format!("{size} is not a whole number of GiB");
             found.push(wrong(guest, &path, message, "Proxmox allocates disks in GiB"));
         }
@@ -88,6 +99,17 @@ fn inside(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
         by: format!("network device {}", i + 1),
     });
     exclusive("duplicate-interface", |name| format!("the interface {name}"), interfaces.collect(), found);
+    let places = spec.numbered_networks().zip(0..).map(|((n, device), i)| Claim {
+        key: n,
+        spot: spot(guest, &format!("spec.networks.{i}.{}", if device.index.is_some() { "index" } else { "name" })),
+        by: format!("network device {}", i + 1),
+    });
+    exclusive("duplicate-index", |n| format!("the number net{n}"), places.collect(), found);
+    for (n, _) in spec.numbered_networks().filter(|(n, device)| *n > 31 && device.index.is_some()) {
+        let place = spec.networks.iter().position(|device| device.index == Some(n)).unwrap_or_default();
+        let path = format!("spec.networks.{place}.index");
+        found.push(wrong(guest, &path, format!("there is no net{n}"), "Proxmox has net0 to net31"));
+    }
     for (i, mount) in spec.mount_points.iter().enumerate() {
         if mount.size.is_some() == mount.source.is_some() {
             let path = format!("spec.mountPoints.{i}.path");

@@ -13,7 +13,7 @@ const GUESTS: &[&str] = &["Container", "VirtualMachine"];
 pub(super) fn check(whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
     let declarations = whole.declarations;
     for container in declarations.containers.values() {
-        if let TemplateSource::Declared(name) = &container.spec.template {
+        if let Some(TemplateSource::Declared(name)) = &container.spec.template {
             leads(whole, container, "spec.template", &["Template"], name, found);
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
     });
     exclusive("duplicate-volume", |volume| format!("the volume {volume}"), volumes.collect(), found);
     for guest in declarations.containers.values() {
-        let TemplateSource::Declared(name) = &guest.spec.template else { continue };
+        let Some(TemplateSource::Declared(name)) = &guest.spec.template else { continue };
         if let Some(template) = declarations.templates.get(name).filter(|t| t.spec.container.is_none()) {
             let message = format!("the Template `{name}` is an image, and containers are not made from images");
             let mistake = Diagnostic::error("reference", spot(guest, "spec.template"), message);

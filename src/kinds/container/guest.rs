@@ -2,6 +2,7 @@
 use super::{Address4, Address6, Container, NetworkDevice, RestartPolicy, State, TemplateSource};
 use crate::{
     kinds::{
+        any_guest::AnyGuest,
         declared::{Declarations, Declared},
         virtual_machine,
     },
@@ -21,7 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What an observation of guests has to know. `None` without a Site.
 pub fn scope(declarations: &Declarations) -> Option<Scope> {
     let site = declarations.site()?.meta.name.to_string();
-    let wanted = declarations.guests().filter_map(|guest| guest.vmid(declarations)).collect();
+    // Before the lock knows it, an id may stand in the manifest.
+    let said = |guest: AnyGuest<'_>| guest.pinned().or_else(|| guest.meta().adopt.as_ref()?.parse().ok());
+    let wanted = declarations.guests().filter_map(|guest| guest.vmid(declarations).or_else(|| said(guest))).collect();
     Some(Scope { site, wanted, keys: virtual_machine::guest::keys(declarations) })
 }
 
@@ -42,6 +45,11 @@ pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World)
             Found::Foreign(foreign) => Some(&foreign.live),
             Found::Duplicates(_) => None,
         });
+        let absent = there.is_none() && matches!(observed, Observation::Complete(_));
+        if absent && declared.spec.template.is_none() {
+            wants.conflicts.push(gone(declared, vmid));
+            continue;
+        }
         match desired(declarations, declared, live) {
             Ok(desired) => {
                 let named = declared.meta.adopt.as_ref().is_some_and(|id| *id == vmid.to_string());
@@ -52,6 +60,16 @@ pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World)
         }
     }
     wants
+}
+
+/// It was adopted, or is to be, and there is none.
+fn gone(declared: &Declared<Container>, vmid: Vmid) -> Note {
+    Note {
+        object: Guest::id(&vmid),
+        declared: Some(declared.id()),
+        text: "is not there, and no `template` says what it is made from".into(),
+        hint: Some("name a `template` to make it anew, or take the manifest out of the tree".into()),
+    }
 }
 
 fn note(declared: &Declared<Container>, vmid: Vmid, missing: &str) -> Note {
@@ -76,7 +94,7 @@ fn desired(
     };
     let mut networks = BTreeMap::new();
     let there = live.map(Live::interfaces).unwrap_or_default();
-    for (n, device) in (0u8..).zip(&spec.networks) {
+    for (n, device) in spec.numbered_networks() {
         let bridge = device.bridge.as_ref().or(defaults.bridge.as_ref()).ok_or("bridge")?.to_string();
         // A card keeps the address that it has; one from the lock is for a card that is made.
         let chosen = || declarations.mac(declared, device.name.as_str()).filter(|_| !there.contains_key(&n));
@@ -101,10 +119,11 @@ fn desired(
     });
     let console = spec.console.clone().unwrap_or_default();
     let (template, origin) = match &spec.template {
-        TemplateSource::Volume(volume) => (volume.clone(), None),
-        TemplateSource::Declared(name) => {
+        None => (None, None),
+        Some(TemplateSource::Volume(volume)) => (Some(volume.clone()), None),
+        Some(TemplateSource::Declared(name)) => {
             let volume = declarations.templates.get(name).and_then(|t| t.spec.volume()).ok_or("template")?;
-            (volume.to_string(), Some(TemplateVolume::id(&volume)))
+            (Some(volume.to_string()), Some(TemplateVolume::id(&volume)))
         }
     };
     let body = container::Container {

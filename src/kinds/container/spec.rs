@@ -32,7 +32,10 @@ pub struct Container {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Identifier>,
     /// What it is made from: the name of a Template, or a volume such as `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`.
-    pub template: TemplateSource,
+    /// Needed unless the guest is there already and `trueup/adopt` takes it over: Proxmox does not remember what it was made
+    /// from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateSource>,
     /// Whether root inside is nobody outside. Cannot be changed later without making the guest anew.
     #[serde(default = "yes")]
     pub unprivileged: bool,
@@ -61,7 +64,7 @@ pub struct Container {
     /// Further disks, and directories of the node. One that is not listed is kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mount_points: Vec<MountPoint>,
-    /// Network devices, in the order of Proxmox's net0, net1 and so on.
+    /// Network devices, in the order of Proxmox's net0, net1 and so on. One that is taken out is taken away from the guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<NetworkDevice>,
     /// Name resolution; the node's unless given.
@@ -125,6 +128,11 @@ impl Container {
     /// What the guest calls itself, given the name of its declaration.
     pub fn hostname(&self, name: &Name) -> Hostname {
         self.hostname.clone().unwrap_or_else(|| name.into())
+    }
+
+    /// The network devices, each with its number in Proxmox's `netN`.
+    pub fn numbered_networks(&self) -> impl Iterator<Item = (u8, &NetworkDevice)> {
+        (0u8..).zip(&self.networks).map(|(place, device)| (device.index.unwrap_or(place), device))
     }
 }
 
@@ -230,6 +238,10 @@ impl fmt::Display for ConsoleMode {
 pub struct NetworkDevice {
     /// The interface inside the guest: `eth0`.
     pub name: Identifier,
+    /// Its number in Proxmox's `netN`, where that is not its place in this list: after net0 there may be a net2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 31))]
+    pub index: Option<u8>,
     /// The bridge it is plugged into; the Site's default unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bridge: Option<Identifier>,

@@ -48,7 +48,7 @@ fn nodes(declarations: &Declarations, template: &Declared<Template>) -> BTreeSet
     let name = &template.meta.name;
     let mut nodes: BTreeSet<String> = template.spec.nodes.iter().map(ToString::to_string).collect();
     for guest in declarations.containers.values() {
-        if guest.spec.template == TemplateSource::Declared(name.clone()) {
+        if guest.spec.template == Some(TemplateSource::Declared(name.clone())) {
             nodes.extend(guest.spec.node.as_ref().or(default.as_ref()).map(ToString::to_string));
         }
     }

@@ -9,6 +9,10 @@ const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 <
 pub struct Size(u64);
 
 impl Size {
+    /// From whole kibibytes.
+    pub const fn kib(kib: u64) -> Self {
+        Self(kib << 10)
+    }
     /// From whole mebibytes.
     pub const fn mib(mib: u64) -> Self {
         Self(mib << 20)

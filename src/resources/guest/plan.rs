@@ -184,7 +184,7 @@ fn power(desired: &Desired, live: &Live, waits: &[String], written: &[String]) -
 fn anew(desired: &Desired, live: &Live) -> Vec<Draft<Change>> {
     let Body::Container(body) = &desired.body else { return vec![] };
     let fields = container::replacement(body, live);
-    if fields.is_empty() || body.keeps {
+    if fields.is_empty() || container::kept(body).is_some() {
         return vec![];
     }
     let mut body = body.clone();

@@ -216,7 +216,10 @@ fn same_startup(a: &str, b: &str) -> bool {
             p.put(Properties::BARE, None::<String>);
             p.put("order", Some(order));
         }
-        p
+        // `05` is 5.
+        p.iter()
+            .map(|(key, value)| (key.to_owned(), value.parse::<u64>().map_err(|_| value.to_owned())))
+            .collect::<Vec<_>>()
     };
     of(a) == of(b)
 }

@@ -45,7 +45,7 @@ fn web() -> Desired {
         restarts: Restarts::WhenNeeded,
         units: false,
         body: Body::Container(container::Container {
-            template: "local:vztmpl/debian-13.tar.zst".into(),
+            template: Some("local:vztmpl/debian-13.tar.zst".into()),
             hostname: "web".into(),
             unprivileged: Some(true),
             os_type: None,
@@ -307,7 +307,7 @@ fn what_cannot_be_changed_in_place_needs_consent_to_make_it_anew() {
     insta::assert_snapshot!(drafts[1].needs_consent.as_ref().unwrap(), @"unprivileged cannot be changed in place: it is destroyed with its disks and made anew");
     let card = serde_json::to_value(&drafts[2].change).unwrap()["create"]["parameters"]["net0"].to_string();
     assert!(card.contains("hwaddr=BC:24:11:A2:20:76"), "the card keeps its address: {card}");
-    let other = web().but(|c| c.template = "local:vztmpl/debian-14.tar.zst".into());
+    let other = web().but(|c| c.template = Some("local:vztmpl/debian-14.tar.zst".into()));
     assert!(
         both(&other, &live(&[])).contains("template: local:vztmpl/debian-13.tar.zst -> local:vztmpl/debian-14.tar.zst")
     );

@@ -8,8 +8,9 @@ use std::{
 /// What only a container has. `None`: not spoken of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Container {
-    /// The volume that it is made from: `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`.
-    pub template: String,
+    /// The volume that it is made from: `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`. `None` only of one that is
+    /// there: Proxmox does not keep it.
+    pub template: Option<String>,
     pub hostname: String,
     /// Cannot be changed in place.
     pub unprivileged: Option<bool>,

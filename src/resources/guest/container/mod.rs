@@ -9,5 +9,6 @@ pub mod settings;
 mod volumes;
 pub use desired::{Container, Device, Disk, MountPoint, Origin};
 pub use remarks::remarks;
-pub use replacement::replacement;
+pub use replacement::{kept, replacement};
 pub use root::for_root;
+pub use volumes::mounts;

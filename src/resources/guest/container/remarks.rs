@@ -1,16 +1,13 @@
 //! Differences of a container that no step makes go away.
-use super::{Container, replacement, volumes};
+use super::{Container, kept, replacement, volumes};
 use crate::{model::Field, resources::guest::Live};
 
 /// One text for each.
 pub fn remarks(desired: &Container, live: &Live) -> Vec<String> {
     let mut said = vec![];
     let anew: Vec<String> = replacement(desired, live).iter().map(shown).collect();
-    if !anew.is_empty() && desired.keeps {
-        said.push(format!(
-            "{}: this needs it to be made anew, which is refused while `keep` lists paths whose content exists nowhere else",
-            anew.join(", ")
-        ));
+    if let Some(why) = kept(desired).filter(|_| !anew.is_empty()) {
+        said.push(format!("{}: this needs it to be made anew, which {why}", anew.join(", ")));
     }
     said.extend(volumes::remarks(desired, live));
     said

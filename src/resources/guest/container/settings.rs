@@ -40,7 +40,7 @@ fn scalars(desired: &Container) -> [Scalar; 13] {
 pub fn parameters(desired: &Container) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     let mut put = |key: &str, value: Option<String>| out.extend(value.map(|value| (key.to_owned(), value)));
-    put("ostemplate", Some(desired.template.clone()));
+    put("ostemplate", desired.template.clone());
     // Sent always: releases differ in their default, and it cannot be changed later.
     put("unprivileged", Some(flag(desired.unprivileged.unwrap_or(true))));
     put("ostype", desired.os_type.clone());

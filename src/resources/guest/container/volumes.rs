@@ -89,7 +89,8 @@ fn change(live: &Live, name: &str, key: &str, is: &Properties, wanted: &MountPoi
 pub fn remarks(desired: &Container, live: &Live) -> Vec<String> {
     let mut said = vec![];
     let mut shrink = |name: &str, is: Option<u64>, wanted: &Disk| {
-        if let Some(is) = is.filter(|is| *is > wanted.size.bytes()) {
+        // Manifests count in KiB, and a disk may have a few bytes more.
+        if let Some(is) = is.filter(|is| is >> 10 > wanted.size.bytes() >> 10) {
             said.push(format!(
                 "{name} has {}, more than the {} of the manifest: disks only grow",
                 size(is),
@@ -123,14 +124,20 @@ fn root_size(live: &Live) -> Option<u64> {
     live.config.get("rootfs").and_then(volume_size)
 }
 
-/// What is mounted, by path: key and value.
-fn mounts(live: &Live) -> BTreeMap<String, (String, Properties)> {
+/// What is mounted, by path as a manifest writes it: key and value.
+pub fn mounts(live: &Live) -> BTreeMap<String, (String, Properties)> {
     let mount = |(key, value): (&String, &String)| {
         key.strip_prefix("mp")?.parse::<u8>().ok()?;
         let p = Properties::parse(value);
-        Some((p.get("mp")?.to_owned(), (key.clone(), p)))
+        Some((mount_path(p.get("mp")?), (key.clone(), p)))
     };
     live.config.values.iter().filter_map(mount).collect()
+}
+
+/// `data`, `/data/` and `//data` are one place to Proxmox (`sanitize_mountpoint` of pve-container 6).
+fn mount_path(text: &str) -> String {
+    let parts = text.split('/').filter(|part| !part.is_empty() && *part != ".");
+    format!("/{}", parts.collect::<Vec<_>>().join("/"))
 }
 
 fn shown(from: &Origin) -> String {

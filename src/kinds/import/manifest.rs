@@ -1,0 +1,74 @@
+//! The text of a manifest.
+use super::{container::Said, yaml};
+use crate::{
+    kinds::{container::Container, declared::Spec},
+    manifest::API_VERSION,
+    model::{Name, Vmid},
+    resources::guest::Live,
+};
+use serde_yaml::{Mapping, Value};
+
+/// Fields that say what holds anyway.
+const DEFAULTS: [(&str, &str); 2] = [("state", "running"), ("restartPolicy", "never")];
+
+/// The document of a container. The annotation makes the next pass take the guest over.
+pub fn text(name: &Name, vmid: Vmid, live: &Live, said: Said) -> String {
+    let mut spec = said.spec;
+    if spec.hostname.as_ref().is_some_and(|hostname| hostname.as_str() == name.as_str()) {
+        spec.hostname = None;
+    }
+    let mut out = format!("# {} {vmid} on {}, as it was when it was imported.\n", capital(live.kind), live.node);
+    if !said.left.is_empty() {
+        out += &comment(&format!("Left as it is, because this manifest does not say it: {}.", said.left.join("; ")));
+    }
+    out += &comment(
+        "What it was made from is not known. To be able to make it anew, add `template:`; until then keep the annotation.",
+    );
+    let key = |text: &str| Value::from(text);
+    let annotations = Mapping::from_iter([(key("trueup/adopt"), Value::from(vmid.to_string()))]);
+    let metadata =
+        Mapping::from_iter([(key("name"), Value::from(name.as_str())), (key("annotations"), annotations.into())]);
+    let mut spec = serde_yaml::to_value(&spec).unwrap_or_default();
+    tidy(&mut spec);
+    let document = Mapping::from_iter([
+        (key("apiVersion"), Value::from(API_VERSION)),
+        (key("kind"), Value::from(Container::KIND)),
+        (key("metadata"), metadata.into()),
+        (key("spec"), spec),
+    ]);
+    out + &yaml::document(&document)
+}
+
+/// Takes out what says nothing.
+fn tidy(spec: &mut Value) {
+    let Value::Mapping(fields) = spec else { return };
+    for (field, default) in DEFAULTS {
+        if fields.get(field).and_then(Value::as_str) == Some(default) {
+            fields.remove(field);
+        }
+    }
+    let devices = fields.get_mut("networks").and_then(Value::as_sequence_mut);
+    for device in devices.into_iter().flatten().filter_map(Value::as_mapping_mut) {
+        if device.get("hwaddr").and_then(Value::as_str) == Some("auto") {
+            device.remove("hwaddr");
+        }
+    }
+}
+
+fn capital(kind: impl ToString) -> String {
+    let text = kind.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Lines of a comment, whatever stands in the text.
+fn comment(text: &str) -> String {
+    let mut lines = vec![String::from("#")];
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < 118 => *line += &format!(" {word}"),
+            _ => lines.push(format!("# {word}")),
+        }
+    }
+    lines.join("\n") + "\n"
+}
