@@ -38,7 +38,7 @@ impl Check {
             let done = settle::complete(&declarations, &lock, &Carried::default());
             let problems = if clashes.is_empty() { &done.problems } else { &clashes };
             found = found.and(loaded::show(problems, screen, &lines, Shown::AsResult));
-            (objects, locked) = (done.lock.objects.len(), done.lock == lock);
+            (objects, locked) = (done.lock.objects.len(), done.lock == lock && done.unplaced.is_empty());
         }
         lines.emit(|| {
             json!({

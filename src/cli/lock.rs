@@ -67,12 +67,15 @@ impl Lock {
                 Err(found) => return Ok(mistakes(found, screen)),
             }
         }
+        let changes = done.lock != lock || !done.unplaced.is_empty();
+        if !self.check {
+            done.problems.append(&mut done.unplaced);
+        }
         done.problems.extend(clashes);
         let found = loaded::show(&done.problems, screen, &lines, Shown::AsReason);
         if found.errors > 0 {
             return Ok(mistakes(found, screen));
         }
-        let changes = done.lock != lock;
         let written = !self.check && settle::write(&directory, &done.lock)?;
         lines.emit(|| json!({ "event": "lock", "upToDate": !changes, "written": written, "changes": done.made }));
         if !lines.own_the_screen() {

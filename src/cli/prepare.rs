@@ -87,7 +87,9 @@ impl Prepare<'_> {
         let mut done = settle::complete(declarations, &lock, &Carried::default());
         let short = settle::is_short(&lock, &done);
         if short && origin.directory().is_none() {
-            let text = format!("{} in the repository does not say it all: {}", ledger::FILE, done.made.join("; "));
+            let open = done.unplaced.iter().map(|guest| guest.message.clone());
+            let missing: Vec<String> = done.made.iter().cloned().chain(open).collect();
+            let text = format!("{} in the repository does not say it all: {}", ledger::FILE, missing.join("; "));
             let problem = Diagnostic::general("lock-out-of-date", text);
             return Ok(Err(vec![problem.hint("run `trueup lock`, commit the file and push it")]));
         }

@@ -3,7 +3,7 @@ use crate::{
     engine::Estate,
     kinds::{
         Declarations,
-        allocation::{Allocated, Carried, allocate},
+        allocation::{Allocated, Carried, CarriedNode, allocate},
     },
     ledger::{self, Lock},
     manifest::Diagnostic,
@@ -48,7 +48,8 @@ pub(super) fn complete(declarations: &Declarations, lock: &Lock, carried: &Carri
 /// Whether something that is declared is not in the lock yet, or not as it has to be. What is only no longer declared does
 /// not count.
 pub(super) fn is_short(lock: &Lock, done: &Allocated) -> bool {
-    done.lock.objects.iter().any(|(id, entry)| lock.objects.get(id) != Some(entry))
+    // Whoever has no node gets one when somebody looks.
+    !done.unplaced.is_empty() || done.lock.objects.iter().any(|(id, entry)| lock.objects.get(id) != Some(entry))
 }
 
 /// What two objects claim at once, since two branches that both allocated were merged.
@@ -72,7 +73,11 @@ pub(super) async fn look(estate: &Arc<Estate<Declarations>>) -> (Carried, Vec<No
     if let Some(proxmox) = &estate.providers.proxmox {
         // Guests that nobody declared are in no inventory, but their ids are taken. Where this fails, so did the look.
         for guest in proxmox.guests().await.unwrap_or_default() {
-            carried.guests.entry(guest.vmid).or_default();
+            carried.guests.entry(guest.vmid).or_default().node.get_or_insert(guest.node);
+        }
+        // Where nobody knows the nodes, nothing is placed.
+        for node in proxmox.nodes().await.unwrap_or_default() {
+            carried.nodes.insert(node.name, CarriedNode { up: node.online, free: node.free_memory });
         }
     }
     (carried, unseen)

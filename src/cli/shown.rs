@@ -101,7 +101,13 @@ impl<'a> Showing<'a> {
     /// What another run would choose otherwise is no value yet.
     fn unsaid(&self, text: String) -> String {
         match &self.unsettled {
-            Some(values) => values.replace_all(&text, "(at lock)").into_owned(),
+            // Of `web on pve2` only the node is open.
+            Some(values) => values
+                .replace_all(&text, |found: &regex::Captures<'_>| match found[0].rsplit_once(" on ") {
+                    Some((guest, _)) => format!("{guest} on (at lock)"),
+                    None => "(at lock)".to_owned(),
+                })
+                .into_owned(),
             None => text,
         }
     }

@@ -72,6 +72,16 @@ impl Declarations {
         Vmid::try_from(self.lock.objects.get(&declared.id())?.vmid?).ok()
     }
 
+    /// The node on which a container is made: as it is written, or as the lock has it. `None`: none is chosen yet, or
+    /// neither the manifest nor the Site says any.
+    pub fn node(&self, declared: &Declared<Container>) -> Option<String> {
+        if declared.spec.placement.is_some() {
+            return self.lock.objects.get(&declared.id())?.node.clone();
+        }
+        let default = self.site().and_then(|site| site.spec.proxmox.defaults.node.as_ref());
+        declared.spec.node.as_ref().or(default).map(ToString::to_string)
+    }
+
     /// What `hwaddr: auto` of an interface became. `None` also for what is adopted: it keeps the address that it has.
     pub fn mac<S: Spec>(&self, declared: &Declared<S>, interface: &str) -> Option<Mac> {
         self.lock.objects.get(&declared.id())?.macs.get(interface).copied()

@@ -64,9 +64,18 @@ pub fn bridges(declarations: &Declarations) -> BTreeSet<String> {
 /// The nodes on which guests are made.
 pub fn nodes(declarations: &Declarations) -> BTreeSet<String> {
     let default = declarations.site().and_then(|site| site.spec.proxmox.defaults.node.as_ref());
+    let site = declarations.site().map(|site| &site.spec.proxmox);
+    let placements = declarations.containers.values().filter_map(|container| container.spec.placement.as_ref());
+    // Any of those that fit may be chosen.
+    let fit: Vec<Identifier> = placements.filter_map(|p| Some(p.candidates(site?))).flatten().collect();
     let own = declarations.containers.values().map(|container| container.spec.node.as_ref());
     let machines = declarations.virtual_machines.values().map(|machine| machine.spec.node.as_ref());
-    own.chain(machines).chain([None]).filter_map(|node| node.or(default)).map(ToString::to_string).collect()
+    own.chain(machines)
+        .chain(fit.iter().map(Some))
+        .chain([None])
+        .filter_map(|node| node.or(default))
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// The volumes that guests are made from: `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`.

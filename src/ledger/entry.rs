@@ -10,6 +10,8 @@ pub struct Entry {
     pub uid: Uid,
     /// What `vmid: auto` became, and what a pinned one was: a changed id is noticed.
     pub vmid: Option<u32>,
+    /// The node that `placement` chose.
+    pub node: Option<String>,
     /// What `hwaddr: auto` became, by interface.
     pub macs: BTreeMap<String, Mac>,
     pub block: Option<Block>,
@@ -18,7 +20,7 @@ pub struct Entry {
 
 impl Entry {
     pub fn of(uid: Uid) -> Self {
-        Self { uid, vmid: None, macs: BTreeMap::new(), block: None, slug: None }
+        Self { uid, vmid: None, node: None, macs: BTreeMap::new(), block: None, slug: None }
     }
 
     /// What no second entry may claim; blocks are compared by overlap.

@@ -34,6 +34,7 @@ struct FileForm {
 struct EntryForm {
     uid: Uid,
     vmid: Option<u32>,
+    node: Option<String>,
     #[serde(default)]
     macs: BTreeMap<String, Mac>,
     ports: Option<BlockForm>,
@@ -89,8 +90,8 @@ impl Lock {
         for (id, entry) in form.objects {
             let id: DeclarationId = id.parse().map_err(|message| LockError { line: None, message, hint: None })?;
             let block = entry.ports.map(|b| Block { gateway: b.gateway, base: b.base, size: b.size });
-            let EntryForm { uid, vmid, macs, slug, .. } = entry;
-            lock.objects.insert(id, Entry { uid, vmid, macs, block, slug });
+            let EntryForm { uid, vmid, node, macs, slug, .. } = entry;
+            lock.objects.insert(id, Entry { uid, vmid, node, macs, block, slug });
         }
         for freed in form.freed {
             let FreedForm { gateway, base, size, owner, uid, freed_at } = freed;
@@ -109,6 +110,9 @@ impl Lock {
             let _ = write!(out, "  {id}: {{ uid: {}", entry.uid);
             if let Some(vmid) = entry.vmid {
                 let _ = write!(out, ", vmid: {vmid}");
+            }
+            if let Some(node) = &entry.node {
+                let _ = write!(out, ", node: \"{node}\"");
             }
             if !entry.macs.is_empty() {
                 let all: Vec<String> = entry.macs.iter().map(|(name, mac)| format!("{name}: \"{mac}\"")).collect();

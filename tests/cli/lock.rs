@@ -61,3 +61,33 @@ fn a_lost_lock_file_is_made_again_from_what_the_live_site_carries() {
     };
     assert_eq!(kept(&environment.read("manifests/trueup.lock")), kept(&before));
 }
+
+/// A guest that leaves its node open gets one, once; before that a dry run says that it is open, and offline it stays so.
+#[test]
+fn a_node_is_chosen_once() {
+    let mut environment = Environment::with_site();
+    let nodes =
+        "nodes: [{ name: pve1 }, { name: pve2, labels: { disk: nvme } }, { name: pve3, labels: { disk: nvme } }]";
+    let site = environment.read("manifests/site.yaml").replace("    defaults:", &format!("    {nodes}\n    defaults:"));
+    environment.write("manifests/site.yaml", &site);
+    let placement = "placement: { labels: { disk: nvme } }\n  memory:";
+    environment.write("manifests/web.yaml", &guest("web", 5).replace("memory:", placement));
+    environment.start_sandbox();
+    let ran = environment.run(&["lock", "--offline"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("which of pve2, pve3 gets it is chosen by free memory"), "{}", ran.stderr);
+    assert_eq!(environment.run(&["check"]).code, 0, "a check looks at nothing");
+
+    let ran = environment.reconcile(&["--dry-run"]);
+    assert!(ran.code == 0 && ran.stdout.contains("web on (at lock) from "), "{}{}", ran.stdout, ran.stderr);
+    let ran = environment.reconcile(&["--dry-run", "--offline"]);
+    assert!(ran.code == 4 && ran.stdout.contains("no node is chosen for it yet"), "{}{}", ran.stdout, ran.stderr);
+    let ran = environment.reconcile(&[]);
+    assert!(ran.code == 0 && ran.stdout.contains("web on pve2 from "), "{}{}", ran.stdout, ran.stderr);
+    let lock = environment.read("manifests/trueup.lock");
+    assert!(lock.contains(", node: \"pve2\""), "{lock}");
+    let shown = environment.ask(&trueup::sandbox::control::Ask::Show);
+    assert_eq!(shown["guests"][0]["node"], "pve2");
+    assert!(environment.reconcile(&[]).stdout.starts_with("No changes"));
+    assert_eq!(environment.read("manifests/trueup.lock"), lock);
+}

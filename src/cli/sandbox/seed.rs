@@ -34,6 +34,9 @@ pub(super) fn of(declarations: &Declarations) -> Seed {
     // The node's address on a bridge is the gateway of the guests there.
     let mut addresses: BTreeMap<String, IpNet> = BTreeMap::new();
     seed = seed.with_node(&node).with_storage("local").with_storage(&text(&defaults.storage, "local"));
+    for node in &site.spec.proxmox.nodes {
+        seed = seed.with_node(node.name.as_str());
+    }
     for template in declarations.templates.values() {
         let storage = template.spec.storage.to_string();
         seed = seed.with_storage(&storage);
@@ -50,8 +53,13 @@ pub(super) fn of(declarations: &Declarations) -> Seed {
     }
     for declared in declarations.containers.values() {
         let spec = &declared.spec;
-        let node = text(&spec.node, &node);
-        seed = seed.with_node(&node);
+        // Whichever of them it gets, it finds what it needs there.
+        let fit = spec.placement.as_ref().map(|placement| placement.candidates(&site.spec.proxmox));
+        let fit = fit.map(|fit| fit.iter().map(ToString::to_string).collect());
+        let nodes: Vec<String> = fit.unwrap_or_else(|| vec![text(&spec.node, &node)]);
+        for node in &nodes {
+            seed = seed.with_node(node);
+        }
         if let Some(container::TemplateSource::Volume(volume)) = &spec.template
             && let Some((storage, file)) = volume.split_once(":vztmpl/")
         {
@@ -67,7 +75,9 @@ pub(super) fn of(declarations: &Declarations) -> Seed {
             if let Some(gateway) = gateway {
                 addresses.entry(bridge.clone()).or_insert(*gateway);
             }
-            seed = seed.with_bridge(&node, &bridge, addresses.get(&bridge).copied());
+            for node in &nodes {
+                seed = seed.with_bridge(node, &bridge, addresses.get(&bridge).copied());
+            }
         }
     }
     for declared in declarations.virtual_machines.values() {

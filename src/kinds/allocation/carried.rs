@@ -12,6 +12,8 @@ pub struct Carried {
     pub uids: BTreeMap<DeclarationId, Uid>,
     /// Every guest that is there, ours or not, by vmid.
     pub guests: BTreeMap<u32, CarriedGuest>,
+    /// The nodes of the cluster, by name. Empty also when only they were not looked at.
+    pub nodes: BTreeMap<String, CarriedNode>,
     /// Blocks of ports in use, with the uid of their owner.
     pub blocks: Vec<(Block, Uid)>,
     /// Slugs in use, with the uid of their owner.
@@ -25,4 +27,14 @@ pub struct CarriedGuest {
     pub uid: Option<Uid>,
     /// Hardware addresses by interface.
     pub macs: BTreeMap<String, Mac>,
+    /// Where it is.
+    pub node: Option<String>,
+}
+
+/// A node of the cluster.
+#[derive(Clone, Default, Debug)]
+pub struct CarriedNode {
+    pub up: bool,
+    /// Bytes of memory, where that may be known.
+    pub free: Option<u64>,
 }

@@ -7,9 +7,10 @@ mod choose;
 mod clashes;
 mod fill;
 mod guests;
+mod nodes;
 mod world;
 
-pub use carried::{Carried, CarriedGuest};
+pub use carried::{Carried, CarriedGuest, CarriedNode};
 pub use fill::fill;
 
 use super::declared::{Declarations, Declared, Origin, Spec};
@@ -27,10 +28,12 @@ pub struct Allocated {
     pub lock: Lock,
     /// What was chosen, freed or moved, in a line each.
     pub made: Vec<String>,
-    /// Values that follow from a fresh uid: another run would choose others.
+    /// Values that follow from a fresh uid, and `GUEST on NODE` where a node was chosen: another run might choose others.
     pub unsettled: BTreeSet<String>,
     /// What could not be allocated.
     pub problems: Vec<Diagnostic>,
+    /// Guests for which no node could be chosen: nobody has looked, or none is up. They wait, and others do not.
+    pub unplaced: Vec<Diagnostic>,
 }
 
 /// Completes the lock for these declarations. `now` is when freed blocks start to rest; `fresh` gives random uids.
@@ -48,13 +51,20 @@ pub fn allocate(
         fresh,
         new: BTreeSet::new(),
         released: BTreeSet::new(),
-        out: Allocated { lock: lock.clone(), made: vec![], unsettled: BTreeSet::new(), problems: vec![] },
+        out: Allocated {
+            lock: lock.clone(),
+            made: vec![],
+            unsettled: BTreeSet::new(),
+            problems: vec![],
+            unplaced: vec![],
+        },
     };
     work.rename();
     work.release();
     work.settle_clashes();
     work.identify_all();
     work.guests();
+    work.nodes();
     work.blocks();
     work.slugs();
     work.sweep();

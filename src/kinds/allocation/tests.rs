@@ -165,7 +165,7 @@ fn without_a_lock_the_live_world_is_remembered() {
         (id("DnsSlug", "a"), uid(3)),
     ]);
     let macs = BTreeMap::from([("eth0".to_string(), mac)]);
-    carried.guests.insert(117, CarriedGuest { uid: Some(uid(1)), macs });
+    carried.guests.insert(117, CarriedGuest { uid: Some(uid(1)), macs, node: None });
     carried.guests.insert(100, CarriedGuest::default());
     carried.blocks.push((Block { gateway: "edge".into(), base: 20_020, size: 10 }, uid(2)));
     carried.slugs.insert(slug.clone(), uid(3));
@@ -210,7 +210,8 @@ fn an_adopted_guest_keeps_its_addresses() {
     assert_eq!((entry.vmid, entry.macs.len()), (Some(228), 0));
     let mac: Mac = "BC:24:11:00:00:01".parse().unwrap();
     let macs = BTreeMap::from([("eth0".to_string(), mac)]);
-    let carried = Carried { guests: BTreeMap::from([(228, CarriedGuest { uid: None, macs })]), ..Carried::default() };
+    let carried =
+        Carried { guests: BTreeMap::from([(228, CarriedGuest { uid: None, macs, node: None })]), ..Carried::default() };
     let got = run(&declared(&adopted), &offline, &carried, 1, 1).lock;
     assert_eq!(got.objects[&id("Container", "a")].macs["eth0"], mac);
 }
@@ -232,4 +233,89 @@ fn an_id_is_not_given_away_while_its_guest_may_still_be_there() {
     let carried = Carried { guests: BTreeMap::from([(100, live)]), ..Carried::default() };
     let online = run(&declared(&guest("b", 6)), &offline, &carried, 3, 4).lock;
     assert_eq!(online.objects[&id("Container", "b")].vmid, Some(101));
+}
+
+/// A site of three nodes and guests of 1GiB that fit on some of them.
+fn placed(placements: &[(&str, &str)]) -> Declarations {
+    let site = "apiVersion: trueup/v1alpha1
+kind: Site
+metadata: { name: dc-lk }
+spec:
+  domain: decent-cloud.org
+  proxmox:
+    endpoints: ['https://10.0.1.1:8006']
+    token: { env: T }
+    nodes: [{ name: pve1 }, { name: pve2, labels: { disk: nvme } }, { name: pve3, labels: { disk: nvme } }]
+    defaults: { storage: local, bridge: vmbr1 }
+";
+    let guests: String = placements
+        .iter()
+        .map(|(name, placement)| {
+            format!(
+                "---\napiVersion: trueup/v1alpha1\nkind: Container\nmetadata: {{ name: {name} }}\nspec: {{ memory: 1GiB, \
+                 template: 'local:vztmpl/d.tar.zst', rootfs: {{ size: 8GiB }}, placement: {placement} }}\n"
+            )
+        })
+        .collect();
+    let (declarations, found) = load(vec![SourceFile::new("site.yaml", format!("{site}{guests}"))]);
+    assert!(found.is_empty(), "{found:?}");
+    declarations
+}
+
+fn cluster(free: &[(&str, bool, u64)]) -> Carried {
+    let node =
+        |(name, up, gib): &(&str, bool, u64)| ((*name).to_owned(), CarriedNode { up: *up, free: Some(gib << 30) });
+    Carried { nodes: free.iter().map(node).collect(), ..Carried::default() }
+}
+
+fn nodes(lock: &Lock) -> Vec<(&str, Option<&str>)> {
+    let guests = lock.objects.iter().filter(|(id, _)| id.kind == "Container");
+    guests.map(|(id, entry)| (id.name.as_str(), entry.node.as_deref())).collect()
+}
+
+#[test]
+fn the_node_with_the_most_free_memory_of_those_that_fit_is_chosen_once() {
+    let three = placed(&[("a", "{ labels: { disk: nvme } }"), ("b", "{ labels: { disk: nvme } }"), ("c", "{}")]);
+    let world = cluster(&[("pve1", true, 3), ("pve2", true, 8), ("pve3", true, 8)]);
+    let got = run(&three, &Lock::default(), &world, 0, 1);
+    assert!(got.unplaced.is_empty());
+    // What is given away counts at once, and the first by name goes first.
+    assert_eq!(nodes(&got.lock), [("a", Some("pve2")), ("b", Some("pve3")), ("c", Some("pve2"))]);
+    assert!(got.unsettled.contains("a on pve2") && !got.unsettled.contains("pve2"));
+    // Whatever the memory is later.
+    let later = cluster(&[("pve1", true, 64), ("pve2", true, 0), ("pve3", false, 0)]);
+    let again = run(&three, &got.lock, &later, 1, 2);
+    assert_eq!((&again.lock, again.made.len(), again.unplaced.len()), (&got.lock, 0, 0));
+    assert_eq!(Lock::parse(&got.lock.to_text()), Ok(got.lock.clone()));
+    // One that no longer fits, of a guest that is not there, is chosen anew.
+    let moved = placed(&[("a", "{ nodes: [pve1] }")]);
+    assert_eq!(nodes(&run(&moved, &got.lock, &later, 1, 2).lock), [("a", Some("pve1"))]);
+}
+
+#[test]
+fn without_a_look_nothing_is_placed_but_where_there_is_no_choice() {
+    let two = placed(&[("a", "{ labels: { disk: nvme } }"), ("b", "{ nodes: [pve3] }")]);
+    let got = run(&two, &Lock::default(), &Carried::default(), 0, 1);
+    assert!(got.problems.is_empty());
+    assert_eq!(nodes(&got.lock), [("a", None), ("b", Some("pve3"))]);
+    let said: Vec<_> = got.unplaced.iter().map(|said| (&*said.message, said.spot.is_some())).collect();
+    assert_eq!(said, [("which of pve2, pve3 gets it is chosen by free memory, and they were not looked at", true)]);
+    let down = cluster(&[("pve1", true, 64), ("pve2", false, 8), ("pve3", false, 8)]);
+    let said = run(&two, &got.lock, &down, 0, 1).unplaced;
+    assert_eq!((said.len(), &*said[0].message), (1, "none of pve2, pve3 is up"));
+}
+
+#[test]
+fn a_guest_that_is_there_stays_where_it_is() {
+    let one = placed(&[("a", "{ labels: { disk: nvme } }")]);
+    let world = cluster(&[("pve1", true, 3), ("pve2", true, 8), ("pve3", true, 8)]);
+    let lock = run(&one, &Lock::default(), &world, 0, 1).lock;
+    let uid = lock.objects[&id("Container", "a")].uid.clone();
+    let mut moved = world;
+    moved.uids.insert(id("Container", "a"), uid.clone());
+    moved.guests.insert(100, CarriedGuest { uid: Some(uid), node: Some("pve1".into()), ..CarriedGuest::default() });
+    // The lock says where it was made; that somebody has moved it changes nothing.
+    assert_eq!(run(&one, &lock, &moved, 1, 2).lock, lock);
+    // Where the lock is lost, it is where it is, though it does not fit there.
+    assert_eq!(nodes(&run(&one, &Lock::default(), &moved, 1, 2).lock), [("a", Some("pve1"))]);
 }

@@ -62,7 +62,8 @@ impl Carried {
             let cards = live.into_iter().flat_map(|live| live.cards());
             let of_machines = cards.filter_map(|(n, card)| Some((format!("net{n}"), card.mac?.parse().ok()?)));
             let macs = of_containers.chain(of_machines).collect();
-            self.guests.insert(vmid.get(), CarriedGuest { uid, macs });
+            let node = live.map(|live| live.node.clone());
+            self.guests.insert(vmid.get(), CarriedGuest { uid, macs, node });
         }
     }
 }

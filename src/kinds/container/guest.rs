@@ -73,6 +73,14 @@ fn gone(declared: &Declared<Container>, vmid: Vmid) -> Note {
 }
 
 fn note(declared: &Declared<Container>, vmid: Vmid, missing: &str) -> Note {
+    if missing == "node" && declared.spec.placement.is_some() {
+        return Note {
+            object: Guest::id(&vmid),
+            declared: Some(declared.id()),
+            text: "no node is chosen for it yet".into(),
+            hint: Some("run `trueup lock` where Proxmox VE can be reached and a node that fits is up".into()),
+        };
+    }
     Note {
         object: Guest::id(&vmid),
         declared: Some(declared.id()),
@@ -154,7 +162,8 @@ fn desired(
         ssh_keys: spec.ssh_keys.as_ref().map(|keys| keys.file.clone()),
     };
     Ok(Desired {
-        node: spec.node.as_ref().or(defaults.node.as_ref()).ok_or("node")?.to_string(),
+        // One that is there stays where it is, whatever is chosen later.
+        node: declarations.node(declared).or_else(|| Some(live?.node.clone())).ok_or("node")?,
         made_from: origin.into_iter().collect(),
         start_on_boot: spec.start_on_boot,
         startup: spec.startup.as_ref().map(|s| Startup {

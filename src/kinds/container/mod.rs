@@ -4,6 +4,7 @@ mod cpu_limit;
 pub mod guest;
 mod hostname;
 mod os_type;
+mod placement;
 mod reach;
 mod spec;
 mod template;
@@ -13,6 +14,7 @@ pub use address::{Address4, Address6};
 pub use cpu_limit::CpuLimit;
 pub use hostname::Hostname;
 pub use os_type::OsType;
+pub use placement::Placement;
 pub use reach::Reach;
 pub use spec::{
     Console, ConsoleMode, Container, Device, Dns, Feature, MountPoint, NetworkDevice, RestartPolicy, RootFs, Startup,

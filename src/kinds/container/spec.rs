@@ -1,7 +1,7 @@
 //! What a person writes to describe a container.
 //!
 //! What is optional and left out is not looked after: a new container gets Proxmox's own default, an existing one keeps what it has.
-use super::{Address4, Address6, CpuLimit, Hostname, OsType, TemplateSource};
+use super::{Address4, Address6, CpuLimit, Hostname, OsType, Placement, TemplateSource};
 use crate::{
     kinds::declared::{Declarations, Declared, Spec},
     model::{
@@ -31,6 +31,9 @@ pub struct Container {
     /// The node on which it is made; the Site's default unless given. A guest that was moved since is found where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Identifier>,
+    /// Instead of `node`: it is chosen among several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
     /// What it is made from: the name of a Template, or a volume such as `local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst`.
     /// Needed unless the guest is there already and `trueup/adopt` takes it over: Proxmox does not remember what it was made
     /// from.

@@ -52,6 +52,7 @@ pub fn said(vmid: Vmid, live: &Live, declared: &Declarations) -> Result<Said, St
         vmid: Auto::Pinned(vmid),
         hostname: Some(hostname),
         node: Some(node).filter(|node| defaults.node.as_ref() != Some(node)),
+        placement: None,
         template: None,
         unprivileged: of.flag("unprivileged").unwrap_or(false),
         // A guest is not made anew for what somebody once found out about it.

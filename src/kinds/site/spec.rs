@@ -49,6 +49,9 @@ pub struct Proxmox {
     pub fingerprint: Option<Fingerprints>,
     /// The API token, `user@realm!id=secret`.
     pub token: Reference,
+    /// The nodes of the cluster, for guests that leave it open where they are made (`placement`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Node>,
     /// What holds for guests that say nothing else.
     #[serde(default)]
     pub defaults: Defaults,
@@ -90,6 +93,17 @@ impl<'de> Deserialize<'de> for Fingerprints {
         }
         deserializer.deserialize_any(OneOrSeveral)
     }
+}
+
+/// A node of the cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Node {
+    /// Its name in the cluster.
+    pub name: Identifier,
+    /// Words of your own, by which guests choose: `{ disk: nvme }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What holds for guests that say nothing else.

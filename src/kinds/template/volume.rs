@@ -49,7 +49,7 @@ fn nodes(declarations: &Declarations, template: &Declared<Template>) -> BTreeSet
     let mut nodes: BTreeSet<String> = template.spec.nodes.iter().map(ToString::to_string).collect();
     for guest in declarations.containers.values() {
         if guest.spec.template == Some(TemplateSource::Declared(name.clone())) {
-            nodes.extend(guest.spec.node.as_ref().or(default.as_ref()).map(ToString::to_string));
+            nodes.extend(declarations.node(guest));
         }
     }
     if nodes.is_empty() {

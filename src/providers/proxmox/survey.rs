@@ -9,6 +9,8 @@ use std::{collections::BTreeSet, sync::Arc};
 pub struct Node {
     pub name: String,
     pub online: bool,
+    /// Bytes of memory that are free. `None`: the token does not hold Sys.Audit there, or nobody knows.
+    pub free_memory: Option<u64>,
 }
 
 /// A storage as one node sees it.
@@ -22,13 +24,16 @@ pub struct Storage {
 }
 
 impl Proxmox {
-    /// The nodes. Every token sees their names.
+    /// The nodes, also those that are down. Every token sees their names; `mem` and `maxmem` need Sys.Audit on the node
+    /// (pve-manager 9.2.11).
     pub async fn nodes(&self) -> Answer<Vec<Node>> {
         let attempted = "list the nodes";
         let data = self.wire.get(attempted, "/nodes", &[]).await?;
         let rows = rows(attempted, &data)?.iter().map(|row| {
             let name = field(attempted, row, "node")?;
-            Ok(Node { name, online: row.get("status").and_then(Value::as_str) == Some("online") })
+            let [all, used] = ["maxmem", "mem"].map(|key| row.get(key).and_then(values::number));
+            let online = row.get("status").and_then(Value::as_str) == Some("online");
+            Ok(Node { name, online, free_memory: all.and_then(|all| all.checked_sub(used?)) })
         });
         rows.collect()
     }
