@@ -7,7 +7,7 @@ use super::{
     host::{self, Ground, LookUp, Node, Presence},
     https::Front,
     net::{Kernel, Net, Simulated},
-    proxmox::{self, Kind, Timing},
+    proxmox::{self, Clock, Kind, Timing},
     seed::Seed,
     site::{self, Network, Site},
     store::Store,
@@ -43,6 +43,8 @@ pub struct Options {
     pub net: NetMode,
     /// Nothing takes the time that it takes in reality.
     pub fast: bool,
+    /// The time of Proxmox VE; the present unless it is given.
+    pub clock: Option<Clock>,
     /// Used by a fresh state directory only.
     pub seed: Seed,
 }
@@ -53,7 +55,7 @@ impl Options {
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let (proxmox, cloudflare, traefik) = (any, any, any);
         let (net, seed) = (NetMode::possible(), Seed::default());
-        Self { state: state.into(), proxmox, cloudflare, traefik, net, fast: false, seed }
+        Self { state: state.into(), proxmox, cloudflare, traefik, net, fast: false, clock: None, seed }
     }
 }
 
@@ -115,7 +117,8 @@ pub async fn serve(options: Options) -> Result<Running> {
     let faults = Arc::new(Faults::open(Arc::clone(&store))?);
     let timing = if options.fast { Timing::Fast } else { Timing::Real };
     let wrong = |what: &'static str| move |e: String| anyhow!("the seed of {what}: {e}");
-    let proxmox = proxmox::Simulator::new(&seed.proxmox, store.load(site::PROXMOX)?, timing);
+    let clock = options.clock.clone().unwrap_or_else(Clock::system);
+    let proxmox = proxmox::Simulator::by(&seed.proxmox, store.load(site::PROXMOX)?, timing, clock);
     let proxmox = Arc::new(proxmox.map_err(wrong("proxmox"))?);
     let state = store.load(site::CLOUDFLARE)?.unwrap_or_default();
     let mut account = seed.cloudflare.clone();

@@ -14,7 +14,7 @@ use trueup::{
     providers::{Providers, host::Host, http::Trust, proxmox, traefik},
     sandbox::{
         faults::Fault,
-        proxmox::{Guest, Kind, Release, SeedGuest},
+        proxmox::{Clock, Guest, Kind, Release, SeedGuest, Task},
         seed::Seed,
         serve::{self, NetMode, Running, serve},
     },
@@ -48,14 +48,24 @@ impl Bed {
         Self::with(release, vec![]).await
     }
 
+    /// Whose Proxmox VE takes as long as the real one for everything, locks too, in a time that passes so many times faster.
+    pub async fn hurried(release: Release, speed: u32) -> Self {
+        Self::serving(release, vec![], Some(Clock::hurried(speed))).await
+    }
+
     /// With guests that are not ours.
     pub async fn with(release: Release, guests: Vec<SeedGuest>) -> Self {
+        Self::serving(release, guests, None).await
+    }
+
+    async fn serving(release: Release, guests: Vec<SeedGuest>, clock: Option<Clock>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut seed = Seed::default();
         (seed.proxmox.version, seed.proxmox.guests) = (release, guests);
         let options = serve::Options {
             net: NetMode::Simulated,
-            fast: true,
+            fast: clock.is_none(),
+            clock,
             seed,
             ..serve::Options::new(directory.path().join("sandbox"))
         };
@@ -128,6 +138,11 @@ impl Bed {
                 };
             }
         });
+    }
+
+    /// The tasks of Proxmox VE, the last 2,000.
+    pub fn tasks(&self) -> Vec<Task> {
+        self.running.site().proxmox.snapshot().tasks
     }
 
     pub fn add(&self, fault: Fault) {

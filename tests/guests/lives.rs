@@ -1,8 +1,11 @@
 //! How guests come, are found again, and go.
 use super::bed::{Bed, RELEASES, annotated, container, foreign, said};
-use trueup::sandbox::{
-    faults::{Fault, What},
-    proxmox::Kind,
+use trueup::{
+    providers::proxmox::PER_STORAGE,
+    sandbox::{
+        faults::{Fault, What},
+        proxmox::Kind,
+    },
 };
 
 const NET: &str = ", networks: [{ name: eth0, address: 10.0.1.7/24, gateway: 10.0.1.1 }]";
@@ -93,17 +96,27 @@ async fn a_guest_that_no_manifest_wants_goes_only_by_its_mark() {
     }
 }
 
-/// G10
-#[tokio::test]
+/// G10, with locks and durations as strict as the real ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_guests_on_one_storage_are_made_in_one_pass() {
     for release in RELEASES {
-        let mut bed = Bed::new(release).await;
+        let mut bed = Bed::hurried(release, 20).await;
         let all: String = (100..200).map(|vmid| container(&format!("g{vmid}"), vmid, "")).collect();
         let report = bed.pass(&all).await;
         assert!(report.rest.in_true(), "{}", said(&report));
         assert_eq!(report.waves.len(), 1);
         assert!(!said(&report).contains("lock"), "no lock is seen");
         assert_eq!(bed.vmids().len(), 100);
+        let making: Vec<_> = bed.tasks().into_iter().filter(|task| task.kind == "vzcreate").collect();
+        assert_eq!(
+            making.iter().filter(|task| task.exit.as_deref() == Some("OK")).count(),
+            100,
+            "each at the first try"
+        );
+        let at = |time: u64| making.iter().filter(|task| task.started <= time && time < task.ends).count();
+        let most = making.iter().map(|task| at(task.started)).max();
+        assert!(most <= Some(PER_STORAGE), "{most:?} at once");
+        assert!(making.iter().all(|task| task.ends >= task.started + 2000), "none took no time");
         let writes = bed.writes();
         assert!(bed.pass(&all).await.rest.in_true());
         assert_eq!(bed.writes(), writes, "in true, nothing is written");

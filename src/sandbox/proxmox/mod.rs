@@ -24,6 +24,7 @@ mod schema;
 mod seed;
 mod simulator;
 pub mod state;
+mod storage_lock;
 mod task;
 mod timing;
 mod vm_work;
@@ -36,6 +37,7 @@ pub use roles::privileges;
 pub use seed::{Seed, SeedGuest, SeedNode, SeedStorage, SeedToken};
 pub use simulator::{GuestView, NetworkView, Simulator};
 pub use state::{Bridge, Conf, Guest, Kind, Lack, Page, Running, State};
+pub use task::Task;
 pub use timing::Timing;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use super::{
     access::Who,
     refusal::{Refusal, Result},
     state::{Conf, State},
+    storage_lock::{Allocation, Turn},
     timing::LOCK_TIMEOUT,
     vm_work::VmWork,
     world::World,
@@ -34,6 +35,12 @@ pub struct Task {
     pub work: Option<Work>,
     /// The guest whose lock file it holds while it runs.
     pub holds: Option<u32>,
+    /// The storages on which it makes volumes.
+    #[serde(default)]
+    pub allocates: Vec<Allocation>,
+    /// The storage whose lock it waited for in vain.
+    #[serde(default)]
+    pub locked_out: Option<String>,
     pub log: Vec<String>,
     /// `OK`, `WARNINGS: 1` or the error; set once it is over.
     pub exit: Option<String>,
@@ -211,6 +218,7 @@ impl World {
             (work, holds, free + takes.min(self.timing.of_task(kind)))
         };
         let acquired = (holds.is_some() && free > now).then(|| " OK".to_string());
+        let Turn { ends, allocates, locked_out } = self.stand_in_line(&work, ends);
         let pid = self.state.next_pid;
         self.state.next_pid = if pid >= 4_194_303 { 1000 } else { pid + 1 };
         let pstart = now.saturating_sub(self.state.booted) / 10;
@@ -228,6 +236,8 @@ impl World {
             ends,
             work: Some(work),
             holds,
+            allocates,
+            locked_out,
             log: waits.into_iter().chain(acquired).collect(),
             exit: None,
         });
@@ -294,7 +304,9 @@ impl World {
         let held = self.state.tasks[index].holds.take();
         let upid = self.state.tasks[index].upid.clone();
         let mut log = std::mem::take(&mut self.state.tasks[index].log);
+        self.locked_out = self.state.tasks[index].locked_out.clone();
         let outcome = self.perform(work, &mut log);
+        self.locked_out = None;
         let warnings = log.iter().filter(|l| l.starts_with("WARN: ")).count();
         let (last, exit) = match outcome {
             Err(refusal) => (format!("TASK ERROR: {}", refusal.text()), refusal.text()),

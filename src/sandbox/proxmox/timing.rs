@@ -46,6 +46,11 @@ impl Timing {
         }
     }
 
+    /// Milliseconds for which a new volume holds the lock of its storage: not recorded, a guess at `lvcreate` and `zfs create`.
+    pub fn of_allocation(self) -> u64 {
+        if self == Self::Fast { 0 } else { 300 }
+    }
+
     /// Milliseconds that a task of this type works.
     pub fn of_task(self, kind: &str) -> u64 {
         if self == Self::Fast {

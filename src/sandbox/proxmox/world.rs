@@ -21,6 +21,8 @@ pub struct World {
     pub now: u64,
     /// Set by whatever changes the state.
     pub touched: bool,
+    /// The storage whose lock the task that is at work did not get.
+    pub locked_out: Option<String>,
 }
 
 impl World {
@@ -28,7 +30,7 @@ impl World {
         if state.access.ticket_key.is_empty() {
             state.access.ticket_key = super::login::secret_sum(&format!("{} {now}", state.booted));
         }
-        Self { facts: state.release.facts(), state, timing, now, touched: false }
+        Self { facts: state.release.facts(), state, timing, now, touched: false, locked_out: None }
     }
 
     pub fn release(&self) -> Release {

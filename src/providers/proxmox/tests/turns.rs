@@ -1,9 +1,16 @@
 //! Who works at the same time.
 use super::{
     super::*,
-    at, client,
+    QUICK, at, client,
     server::{Reply, Server},
     stopped,
+};
+use crate::sandbox::{
+    authority::Authority,
+    faults::Faults,
+    https::Front,
+    proxmox::{Clock, Seed, Simulator, Timing},
+    store::Store,
 };
 use serde_json::json;
 use std::{
@@ -112,4 +119,72 @@ async fn writes_to_one_guest_are_one_after_the_other_and_nobody_waits_for_anothe
     });
     one.and(two).and(three).unwrap();
     assert!(matches!(*seen.lock().unwrap().as_slice(), [.., "end 101", "set 101"]), "{:?}", seen.lock().unwrap());
+}
+
+/// The simulated Proxmox VE behind real HTTPS, in a time that passes as fast as it is asked.
+struct Served {
+    pve: Arc<Simulator>,
+    access: Access,
+    _directory: tempfile::TempDir,
+}
+
+async fn served() -> Served {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(&directory.path().join("state")).unwrap());
+    let authority = Authority::open(&store).unwrap();
+    let seed = Seed::default().with_account();
+    let clock = Clock::starting_at(1_795_269_900_000);
+    let pve = Arc::new(Simulator::by(&seed, None, Timing::Real, clock).unwrap());
+    let loopback = std::net::IpAddr::from([127, 0, 0, 1]);
+    let front = Front {
+        api: pve.clone(),
+        tls: Some(authority.server(loopback).unwrap()),
+        faults: Arc::new(Faults::open(store).unwrap()),
+        idle: Duration::from_secs(5),
+    };
+    let address = front.serve((loopback, 0).into()).await.unwrap().address;
+    let token = seed.token().unwrap();
+    let access = Access {
+        endpoints: vec![format!("https://{address}").parse().unwrap()],
+        trust: Trust::Ca(std::fs::read_to_string(authority.file()).unwrap()),
+        token: format!("{}={}", token.id, token.secret).into(),
+    };
+    Served { pve, access, _directory: directory }
+}
+
+fn container(vmid: u32) -> Parameters {
+    let template = "local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst";
+    let network = format!("name=eth0,bridge=vmbr0,ip=10.99.0.{}/24", vmid % 250);
+    let all = [
+        ("ostemplate", template),
+        ("rootfs", "local:4"),
+        ("memory", "128"),
+        ("unprivileged", "1"),
+        ("features", "nesting=1"),
+        ("net0", &network),
+    ];
+    all.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+/// A hundred clients that know nothing of each other, and so have no queue: the locks of the simulator are real. That one client
+/// never meets them is shown by a whole pass (`tests/guests`).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_queue_the_lock_of_a_storage_is_met() {
+    let served = served().await;
+    let mut making = JoinSet::new();
+    for vmid in 100..200 {
+        let patience = Patience { answer: Duration::from_secs(45), ..QUICK };
+        let pve = Proxmox::connect_with(served.access.clone(), patience).unwrap();
+        making.spawn(async move { pve.create(&at(vmid), &container(vmid)).await });
+    }
+    while let Some(made) = making.join_next().await {
+        if let Err(failure) = made.unwrap() {
+            assert_eq!(failure.class, Class::Busy, "{failure}");
+        }
+    }
+    let tasks = served.pve.snapshot().tasks;
+    assert!(
+        tasks.iter().any(|t| t.exit.as_ref().is_some_and(|exit| exit.contains("got timeout"))),
+        "nobody waited in vain"
+    );
 }

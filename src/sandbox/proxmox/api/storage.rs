@@ -132,6 +132,7 @@ pub fn volume<'a>(world: &'a World, volid: &str) -> Result<&'a Volume> {
 /// # Errors
 /// 500 when there is no such storage.
 pub fn free_name(world: &World, storage: &str, vmid: u32, format: &str) -> Result<String> {
+    world.demand_lock_of(storage)?;
     let (plugin, volumes) = (&of(world, storage)?.kind, &of(world, storage)?.volumes);
     let in_folder = matches!(plugin.as_str(), "dir" | "nfs" | "cifs" | "btrfs");
     let taken = |number: u32| {
