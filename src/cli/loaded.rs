@@ -3,6 +3,7 @@ use super::{lines::Lines, screen::Screen};
 use crate::{
     kinds::{Declarations, load},
     manifest::{Diagnostic, render},
+    model::{Impossible, Plan},
     source::Tree,
 };
 
@@ -37,6 +38,24 @@ impl Found {
 pub(super) fn read(tree: &mut Tree, screen: &Screen, lines: &Lines<'_>, shown: Shown) -> (Declarations, Found) {
     let (declarations, diagnostics) = load(std::mem::take(&mut tree.manifests));
     (declarations, show(&diagnostics, screen, lines, shown))
+}
+
+/// What a plan found that manifests ask for and that can never be, at the lines that ask for it.
+pub(super) fn impossible<C>(declarations: &Declarations, plan: &Plan<C>) -> Vec<Diagnostic> {
+    let diagnostic = |wish: &Impossible| {
+        let spot = wish.declared.as_ref().and_then(|declared| declarations.spot(declared, &wish.field));
+        let message = format!(
+            "{}: {}",
+            wish.declared.as_ref().map_or_else(|| wish.object.to_string(), ToString::to_string),
+            wish.text
+        );
+        let found = match spot {
+            Some(spot) => Diagnostic::error("impossible", spot, message).label("it is left as it is"),
+            None => Diagnostic::general("impossible", message),
+        };
+        found.hint(wish.hint.clone())
+    };
+    plan.impossible.iter().map(diagnostic).collect()
 }
 
 /// Shows mistakes in manifests.

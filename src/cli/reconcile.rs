@@ -3,6 +3,7 @@ use super::{
     arguments::{EXIT_CODES, Format},
     interrupt,
     lines::Lines,
+    loaded::{self, Shown},
     origin::{self, Origin},
     past::{self, Past},
     prepare::Prepare,
@@ -102,6 +103,7 @@ impl Reconcile {
         let exit = Exit::of(&report, self.dry_run, self.detailed_exitcode);
         past.finish(&report, exit);
         progress.end();
+        loaded::show(&loaded::impossible(&estate.declarations, &report.rest), screen, lines, Shown::AsReason);
         showing.end(&report, exit);
         Ok(exit)
     }

@@ -129,6 +129,9 @@ fn text(
             writeln!(out, "  {sign} {} {}", note.object, note.text)?;
         }
     }
+    for wish in &plan.impossible {
+        writeln!(out, "  ! {} {}", wish.object, wish.text)?;
+    }
     if !passes.is_empty() {
         writeln!(out, "\nLast passes")?;
     }
@@ -174,7 +177,7 @@ fn event(site: &str, report: &Report, why: &BTreeMap<ObjectId, Why>, passes: &[P
         })
         .collect();
     json!({
-        "event": "status", "site": site, "inTrue": plan.in_true(), "outOfTrue": objects, "conflicts": plan.conflicts,
+        "event": "status", "site": site, "inTrue": plan.in_true(), "outOfTrue": objects, "conflicts": plan.conflicts, "impossible": plan.impossible,
         "unseen": plan.unseen, "orphans": plan.orphans, "unchanged": plan.unchanged, "passes": passes,
     })
 }

@@ -1,11 +1,11 @@
 //! What people declared, by kind and name.
 use super::{
-    container::Container, dns_slug::DnsSlug, gateway::Gateway, port_allocation::PortAllocation, site::Site,
+    KINDS, container::Container, dns_slug::DnsSlug, gateway::Gateway, port_allocation::PortAllocation, site::Site,
     sync_schedule::SyncSchedule, template::Template, tunnel::Tunnel, virtual_machine::VirtualMachine,
 };
 use crate::{
     ledger::{Block, Lock},
-    manifest::{Document, Metadata, Place},
+    manifest::{Document, Metadata, Place, Segment, Spot},
     model::{DeclarationId, Deletion, Mac, Mark, Name, Slug, Uid, Vmid},
 };
 use schemars::JsonSchema;
@@ -51,6 +51,15 @@ impl Declarations {
     /// The one Gateway, if there is one.
     pub fn gateway(&self) -> Option<&Declared<Gateway>> {
         self.gateways.values().next()
+    }
+}
+
+impl Declarations {
+    /// Where a field of an object's `spec` stands, `rootfs.size`, or what is nearest to it where it is not written.
+    pub fn spot(&self, object: &DeclarationId, field: &str) -> Option<Spot> {
+        let kind = KINDS.iter().find(|kind| kind.name == object.kind)?;
+        let document = (kind.document)(self, &object.name)?;
+        Some(document.value_spot(&Segment::path(&format!("spec.{field}"))))
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Kind {
     pub example: &'static str,
     /// The schema of its `spec`, definitions collected in the generator.
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+    /// The document that an object was read from.
+    pub(super) document: for<'a> fn(&'a Declarations, &str) -> Option<&'a Arc<Document>>,
     /// Reads `spec` and adds the object to the declarations. The caller has seen to it that the name is free.
     pub(super) read: fn(&Arc<Document>, Option<Metadata>, &mut Declarations, &mut Vec<Diagnostic>),
 }
@@ -53,6 +55,10 @@ const fn kind<S: Spec>() -> Kind {
         deletion: S::DELETION,
         example: S::EXAMPLE,
         schema: |generator| S::json_schema(generator),
+        document: |declarations, name| {
+            let named = S::of(declarations).iter().find(|(own, _)| own.as_str() == name);
+            named?.1.origin.0.as_ref()
+        },
         read: read::<S>,
     }
 }

@@ -106,12 +106,20 @@ impl Node {
         self.pair(key).map(|(_, node)| node)
     }
 
+    /// The entry of a list that goes by this name: its `name`, `slot` or `path`.
+    fn called(&self, name: &str) -> Option<&Node> {
+        let by = |entry: &&Node, key: &str| entry.pair(key).is_some_and(|(_, node)| node.text() == Some(name));
+        self.entries().iter().find(|entry| ["name", "slot", "path"].iter().any(|key| by(entry, key)))
+    }
+
     /// How far down the path leads: the deepest pair or entry that is there, its key if it has one, and how many steps were taken.
     pub fn descend<'a>(&'a self, path: &[Segment]) -> (Option<&'a Key>, &'a Node, usize) {
         let (mut key, mut node) = (None, self);
         for (taken, step) in path.iter().enumerate() {
             let next = match step {
-                Segment::Key(name) => node.pair(name).map(|(k, n)| (Some(k), n)),
+                Segment::Key(name) => {
+                    node.pair(name).map(|(k, n)| (Some(k), n)).or_else(|| node.called(name).map(|n| (None, n)))
+                }
                 Segment::Index(index) => node.entries().get(*index).map(|n| (None, n)),
             };
             match next {

@@ -62,6 +62,11 @@ pub trait Resource: Sized + Send + Sync + 'static {
         None
     }
 
+    /// What is asked for and can never be: the field of the manifest, what is wrong, what to do.
+    fn impossible(_desired: &Self::Desired, _live: &Self::Live) -> Vec<(String, String, String)> {
+        vec![]
+    }
+
     /// The object's name in plans and edges.
     fn id(key: &Self::Key) -> ObjectId {
         ObjectId { resource: Cow::Borrowed(Self::NAME), key: key.to_string() }

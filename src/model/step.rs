@@ -299,6 +299,19 @@ pub struct Note {
     pub hint: Option<String>,
 }
 
+/// What a manifest asks for and the real thing never does, for whatever is done: a disk that is to shrink.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Impossible {
+    pub object: ObjectId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<DeclarationId>,
+    /// Where in `spec` it is asked for: `rootfs.size`, or an entry by its name, `disks.scsi0.size`.
+    pub field: String,
+    pub text: String,
+    /// What to do.
+    pub hint: String,
+}
+
 /// All that would be done, and all that would not, with the reason. The same input gives the same bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Plan<C> {
@@ -313,6 +326,9 @@ pub struct Plan<C> {
     pub orphans: Vec<Note>,
     /// Remarks on objects that stay as they are: a difference that policy leaves, a restart that is due.
     pub remarks: Vec<Note>,
+    /// What will never be as it is asked for; everything else of those objects is done.
+    #[serde(default)]
+    pub impossible: Vec<Impossible>,
     /// How many objects of each resource are as they should be.
     pub unchanged: BTreeMap<String, usize>,
 }
@@ -326,6 +342,7 @@ impl<C> Default for Plan<C> {
             unseen: vec![],
             orphans: vec![],
             remarks: vec![],
+            impossible: vec![],
             unchanged: BTreeMap::new(),
         }
     }
@@ -334,6 +351,10 @@ impl<C> Default for Plan<C> {
 impl<C> Plan<C> {
     /// Nothing to do, nothing to wait for, nothing in the way.
     pub fn in_true(&self) -> bool {
-        self.steps.is_empty() && self.later.is_empty() && self.conflicts.is_empty() && self.unseen.is_empty()
+        self.steps.is_empty()
+            && self.later.is_empty()
+            && self.conflicts.is_empty()
+            && self.unseen.is_empty()
+            && self.impossible.is_empty()
     }
 }

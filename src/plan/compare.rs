@@ -1,7 +1,7 @@
 //! Ownership, absence and identity: decided here, once, for all resources.
 use crate::model::{
-    DeclarationId, Draft, Expect, Found, Inventory, Loss, Mark, Mode, Note, ObjectId, Observation, Observed, Ours,
-    Plan, Ready, Resource, Revision, Sides, Step, StepId, Uid, Verb, Wanted, Wants,
+    DeclarationId, Draft, Expect, Found, Impossible, Inventory, Loss, Mark, Mode, Note, ObjectId, Observation,
+    Observed, Ours, Plan, Ready, Resource, Revision, Sides, Step, StepId, Uid, Verb, Wanted, Wants,
 };
 use crate::model::{Deletion, Disruption, Later};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,10 +86,21 @@ pub fn compare<R: Resource, C>(wants: Wants<R>, observed: &Observed<R>, erase: i
         if case.mode == Mode::Paused {
             continue;
         }
+        let declared = case.declared.cloned();
         if let Sides::Both { desired, live, .. } = &sides
             && let Some(text) = R::remark(desired, live)
         {
-            part.plan.remarks.push(Note { object: id.clone(), declared: case.declared.cloned(), text, hint: None });
+            part.plan.remarks.push(Note { object: id.clone(), declared: declared.clone(), text, hint: None });
+        }
+        if let Sides::Both { desired, live, .. } | Sides::Adopt { desired, live } = &sides {
+            let impossible = R::impossible(desired, live).into_iter().map(|(field, text, hint)| Impossible {
+                object: id.clone(),
+                declared: declared.clone(),
+                field,
+                text,
+                hint,
+            });
+            part.plan.impossible.extend(impossible);
         }
         let drafts = R::diff(key, sides);
         if drafts.is_empty() {

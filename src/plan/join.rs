@@ -33,6 +33,7 @@ pub fn join<C: Display>(parts: Vec<Part<C>>) -> Plan<C> {
         plan.unseen.extend(part.plan.unseen);
         plan.orphans.extend(part.plan.orphans);
         plan.remarks.extend(part.plan.remarks);
+        plan.impossible.extend(part.plan.impossible);
         plan.unchanged.extend(part.plan.unchanged);
         needs.extend(part.needs);
         uses.extend(part.uses);

@@ -31,7 +31,7 @@ impl Exit {
         }
         let bad = report.outcomes().any(|(_, outcome)| !matches!(outcome, Outcome::Done { .. }));
         let blocked = report.rest.steps.iter().any(|step| step.blocked.is_some());
-        if bad || blocked || !report.rest.conflicts.is_empty() || unseen {
+        if bad || blocked || !report.rest.conflicts.is_empty() || !report.rest.impossible.is_empty() || unseen {
             return Self::Partly;
         }
         if dry_run {

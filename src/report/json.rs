@@ -70,6 +70,7 @@ pub fn summary_json(report: &Report, exit: Exit) -> Value {
             "steps": report.rest.steps.len(),
             "later": report.rest.later.len(),
             "conflicts": report.rest.conflicts.len(),
+            "impossible": report.rest.impossible.len(),
             "unseen": report.rest.unseen.len(),
             "orphans": report.rest.orphans.len(),
         },

@@ -190,6 +190,7 @@ pub(super) fn totals(plan: &Plan<Change>) -> String {
     };
     also(plan.later.len(), "later");
     also(plan.conflicts.len(), "in conflict");
+    also(plan.impossible.len(), "refused");
     also(plan.unseen.len(), "not looked at");
     also(plan.orphans.len(), "orphaned");
     also(unchanged, "unchanged");

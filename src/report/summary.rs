@@ -106,6 +106,9 @@ fn last_line(report: &Report) -> String {
     if !rest.conflicts.is_empty() {
         state.push(format!("{} in conflict", rest.conflicts.len()));
     }
+    if !rest.impossible.is_empty() {
+        state.push(format!("{} refused", count(rest.impossible.len(), "value")));
+    }
     if !rest.unseen.is_empty() {
         state.push(format!("{} not looked at", rest.unseen.len()));
     }

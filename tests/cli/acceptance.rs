@@ -185,6 +185,42 @@ fn another_spelling_is_no_drift() {
     assert_eq!(address(&environment.config(vmid)), address(&before));
 }
 
+/// G6: a disk that is to shrink is refused at the line that says so, and everything else of the guest is done.
+#[test]
+fn a_disk_that_is_to_shrink_is_refused_at_its_line() {
+    let mut environment = Environment::with_site();
+    let sized = |size: &str, memory: &str| {
+        guest("web", 5)
+            .replace("size: 8GiB", &format!("size: {size}"))
+            .replace("memory: 512MiB", &format!("memory: {memory}"))
+    };
+    environment.write("manifests/web.yaml", &sized("8GiB", "512MiB"));
+    environment.start_sandbox();
+    done(&environment);
+    environment.write("manifests/web.yaml", &sized("4GiB", "1GiB"));
+    for arguments in [&["--dry-run"][..], &[]] {
+        let ran = environment.reconcile(arguments);
+        assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.stderr.contains("Container/web: rootfs has 8GiB, more than 4GiB: disks only grow"),
+            "{}",
+            ran.stderr
+        );
+        let text = sized("4GiB", "1GiB");
+        let (line, column) = text.lines().enumerate().find_map(|(n, l)| Some((n + 1, l.find("4GiB")? + 1))).unwrap();
+        assert!(ran.stderr.contains(&format!("manifests/web.yaml:{line}:{column}")), "{}", ran.stderr);
+        assert!(ran.stderr.contains("^^^^") && ran.stderr.contains("write 8GiB"), "{}", ran.stderr);
+        assert!(ran.stdout.contains("1 refused") || ran.stdout.contains("1 value refused"), "{}", ran.stdout);
+    }
+    let vmid = environment.ask(&Ask::Show)["guests"][0]["vmid"].as_u64().unwrap();
+    let config = environment.config(vmid);
+    assert_eq!(config["memory"], 1024);
+    assert!(config["rootfs"].as_str().unwrap().contains("size=8G"), "{config}");
+    let json = environment.reconcile(&["--dry-run", "--output", "json"]);
+    let line = json.stdout.lines().find(|line| line.contains("\"impossible\"") && line.contains("rootfs"));
+    assert!(line.is_some(), "{}", json.stdout);
+}
+
 /// A Cloudflare that is down is asked a few times and named; everything else is done. How long that took is printed.
 #[test]
 fn a_cloudflare_that_is_down_holds_nobody_up() {

@@ -66,8 +66,8 @@ async fn disks_grow_never_shrink_and_are_never_allocated_twice() {
         assert_eq!(volume(&bed), first);
         let report = bed.pass(&with("1GiB", ", readOnly: true")).await;
         let said = said(&report);
-        assert!(said.contains("rootfs has 16GiB, more than the 8GiB of the manifest: disks only grow"), "{said}");
-        assert!(said.contains("/srv has 2GiB, more than the 1GiB of the manifest"), "{said}");
+        assert!(said.contains("impossible: rootfs.size: rootfs has 16GiB, more than 8GiB: disks only grow"), "{said}");
+        assert!(said.contains("impossible: mountPoints./srv.size: /srv has 2GiB, more than 1GiB"), "{said}");
         assert!(!bed.guest(100).conf.keys().any(|key| key.starts_with("unused")), "no second volume was made");
         bed.pass(&with("2GiB", ", detached: true").replace("spec: {", "spec: { restartPolicy: whenNeeded,")).await;
         let guest = bed.guest(100);

@@ -60,6 +60,9 @@ impl Resource for Guest {
     fn remark(desired: &Desired, live: &Live) -> Option<String> {
         plan::remark(desired, live)
     }
+    fn impossible(desired: &Desired, live: &Live) -> Vec<(String, String, String)> {
+        plan::shrunk(desired, live)
+    }
 }
 
 impl Driver for Guest {

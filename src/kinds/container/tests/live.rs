@@ -207,7 +207,7 @@ async fn disks_grow_and_a_change_that_waits_for_a_restart_is_said() {
     let allowed = next.replace("acme.test }", "acme.test }, restartPolicy: whenNeeded");
     insta::assert_snapshot!(site.converge(&declared(&allowed)).await.join("\n"), @"! guest/100 restart");
     let small = allowed.replace("size: 16GiB", "size: 4GiB");
-    insta::assert_snapshot!(site.converge(&declared(&small)).await.join("\n"), @"remark guest/100 rootfs has 16GiB, more than the 4GiB of the manifest: disks only grow");
+    insta::assert_snapshot!(site.converge(&declared(&small)).await.join("\n"), @"impossible guest/100 rootfs has 16GiB, more than 4GiB: disks only grow");
 }
 
 /// L8: the uid carries it over; only the mark is written anew.

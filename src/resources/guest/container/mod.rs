@@ -11,4 +11,4 @@ pub use desired::{Container, Device, Disk, MountPoint, Origin};
 pub use remarks::remarks;
 pub use replacement::{kept, replacement};
 pub use root::for_root;
-pub use volumes::mounts;
+pub use volumes::{mounts, shrunk};

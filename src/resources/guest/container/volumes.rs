@@ -85,26 +85,30 @@ fn change(live: &Live, name: &str, key: &str, is: &Properties, wanted: &MountPoi
     out.set.insert(key.to_owned(), after.to_string());
 }
 
-/// Volumes never shrink, and one too many is kept.
-pub fn remarks(desired: &Container, live: &Live) -> Vec<String> {
-    let mut said = vec![];
-    let mut shrink = |name: &str, is: Option<u64>, wanted: &Disk| {
+/// Volumes that are to be smaller than they are: the field, the name, bytes now, and what is wanted.
+pub fn shrunk(desired: &Container, live: &Live) -> Vec<(String, String, u64, Size)> {
+    let mut found = vec![];
+    let mut shrink = |field: String, name: &str, is: Option<u64>, wanted: &Disk| {
         // Manifests count in KiB, and a disk may have a few bytes more.
         if let Some(is) = is.filter(|is| is >> 10 > wanted.size.bytes() >> 10) {
-            said.push(format!(
-                "{name} has {}, more than the {} of the manifest: disks only grow",
-                size(is),
-                wanted.size
-            ));
+            found.push((field, name.to_owned(), is, wanted.size));
         }
     };
-    shrink("rootfs", root_size(live), &desired.rootfs);
+    shrink("rootfs.size".into(), "rootfs", root_size(live), &desired.rootfs);
     let mounts = mounts(live);
     for wanted in &desired.mount_points {
         if let (Some((_, is)), Origin::Volume(disk)) = (mounts.get(&wanted.path), &wanted.from) {
-            shrink(&wanted.path, is.get("size").and_then(bytes), disk);
+            let field = format!("mountPoints.{}.size", wanted.path);
+            shrink(field, &wanted.path, is.get("size").and_then(bytes), disk);
         }
     }
+    found
+}
+
+/// A volume too many is kept.
+pub fn remarks(desired: &Container, live: &Live) -> Vec<String> {
+    let mut said = vec![];
+    let mounts = mounts(live);
     for wanted in desired.mount_points.iter().filter(|wanted| !wanted.detached) {
         let Some((_, is)) = mounts.get(&wanted.path) else { continue };
         let directory = is.get(Properties::BARE).is_some_and(|volume| volume.starts_with('/'));

@@ -10,4 +10,4 @@ mod tests;
 pub use card::Card;
 pub use desired::{Disk, Drive, Machine, Origin, Seen};
 pub use disk::is_cloud_drive;
-pub use remarks::remarks;
+pub use remarks::{remarks, shrunk};

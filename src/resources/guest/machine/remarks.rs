@@ -1,19 +1,23 @@
 //! Differences of a virtual machine that no step makes go away.
-use super::{Machine, disk, settings};
-use crate::resources::guest::{Live, settings::size};
+use super::{Disk, Machine, disk, settings};
+use crate::{model::Size, resources::guest::Live};
+
+/// Disks that are to be smaller than they are: the field, the name, bytes now, and what is wanted.
+pub fn shrunk(desired: &Machine, live: &Live) -> Vec<(String, String, u64, Size)> {
+    let shrunk = |(slot, wanted): (&String, &Disk)| {
+        let (is, wanted) = (disk::size(live.config.get(slot)?)?, wanted.size?);
+        (is > wanted.bytes()).then(|| (format!("disks.{slot}.size"), slot.clone(), is, wanted))
+    };
+    desired.disks.iter().filter_map(shrunk).collect()
+}
 
 /// One text for each.
 pub fn remarks(desired: &Machine, live: &Live) -> Vec<String> {
     let mut said = vec![];
-    for (slot, wanted) in &desired.disks {
+    for slot in desired.disks.keys() {
         let Some(is) = live.config.get(slot) else { continue };
         if !disk::is_disk(is) {
             said.push(format!("{slot} is a CD drive, where the manifest wants a disk: it is left"));
-        }
-        if let (Some(is), Some(wanted)) = (disk::size(is), wanted.size)
-            && is > wanted.bytes()
-        {
-            said.push(format!("{slot} has {}, more than the {wanted} of the manifest: disks only grow", size(is)));
         }
     }
     let named = |slot: &&str| desired.disks.contains_key(*slot) || desired.detached.contains(*slot);
