@@ -1,5 +1,6 @@
 //! What a change of a manifest does to a guest, and what it does not.
 use super::bed::{Bed, RELEASES, container, said};
+use serde_json::json;
 use std::collections::BTreeSet;
 use trueup::{
     engine::Options,
@@ -139,10 +140,14 @@ async fn a_change_that_was_half_applied_is_noticed_and_made_good() {
     for release in RELEASES {
         let mut bed = Bed::new(release).await;
         bed.pass(&container("web", 100, NET)).await;
-        // The bridge is not there: the card goes, and the wrong one stays pending.
+        // The bridge goes after it was asked for: the card goes, and the wrong one stays pending.
+        let there = json!({ "data": [{ "iface": "vmbr9", "type": "bridge" }] }).to_string();
+        let was = What::Body { status: 200, content_type: "application/json".into(), body: there };
+        bed.add(Fault::new(was).on("proxmox", "GET /api2/json/nodes/pve1/network*"));
         let wrong =
             container("web", 100, &format!("{NET}, memory: 1GiB")).replace("name: eth0,", "name: eth1, bridge: vmbr9,");
         let report = bed.pass(&wrong).await;
+        bed.heal();
         let told = said(&report);
         assert!(told.contains("failed: ") && told.contains("vmbr9"), "{told}");
         let told = said(&report);
@@ -152,6 +157,24 @@ async fn a_change_that_was_half_applied_is_noticed_and_made_good() {
         let guest = bed.guest(100);
         assert!(guest.conf["net0"].contains("bridge=vmbr1") && guest.conf["memory"] == "1024", "{:?}", guest.conf);
         assert!(guest.pending.is_empty(), "nothing wrong is left for the next start: {:?}", guest.pending);
+    }
+}
+
+/// G8: what would be half applied is not sent.
+#[tokio::test]
+async fn a_card_is_not_moved_to_a_bridge_that_is_not_there() {
+    for release in RELEASES {
+        let mut bed = Bed::new(release).await;
+        bed.pass(&container("web", 100, NET)).await;
+        let (before, writes) = (bed.guest(100), bed.writes());
+        let wrong = container("web", 100, NET).replace("name: eth0,", "name: eth0, bridge: vmbr9,");
+        for restarts in ["", ", restartPolicy: whenNeeded"] {
+            let report = bed.pass(&wrong.replace(", features:", &format!("{restarts}, features:"))).await;
+            let told = said(&report);
+            assert!(told.contains("there is no bridge vmbr9 on node pve1 (there is vmbr0, vmbr1)"), "{told}");
+        }
+        let after = bed.guest(100);
+        assert_eq!((after.conf, after.pending, bed.writes()), (before.conf, before.pending, writes));
     }
 }
 

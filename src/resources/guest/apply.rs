@@ -1,5 +1,5 @@
 //! One change, as calls. Thin.
-use super::{Change, Guest, Live, Scope, machine, observe, root};
+use super::{Change, Guest, Live, Scope, bridges, machine, observe, root};
 use crate::{
     model::{Answer, Class, Failure, Mark, Reference},
     providers::{
@@ -154,6 +154,7 @@ async fn destroy(pve: &Proxmox, live: &Live, vmid: u32, mark: &Mark) -> Answer<(
 /// Writes against the configuration that was seen. A lock that came or went in between changes the digest and nothing
 /// else: then once more with the new one.
 async fn write(pve: &Proxmox, live: &Live, vmid: u32, set: &Parameters, delete: &[String]) -> Answer<()> {
+    bridges::demand(pve, live, vmid, set).await?;
     let seen = match live.config.lock() {
         Some(_) => pve.config_when_free(&live.at(vmid)).await?,
         None => live.config.clone(),

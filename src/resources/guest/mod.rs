@@ -4,6 +4,7 @@
 //! ([`crate::providers::proxmox::notes`]). Everything else in its notes, and every setting that a manifest does not speak
 //! of, is left alone.
 mod apply;
+mod bridges;
 pub mod container;
 mod desired;
 pub mod machine;
