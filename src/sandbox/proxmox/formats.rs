@@ -1,5 +1,5 @@
 //! The named formats, with the texts of `PVE::JSONSchema` and of the packages that register more.
-use super::{roles, schema::split_list};
+use super::{calendar, roles, schema::split_list};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,6 +21,7 @@ fn one(format: &str, value: &str) -> Result<(), String> {
     let v = value;
     let rule = |good: bool, why: &str| if good { Ok(()) } else { Err(format!("{why}\n")) };
     match format {
+        "pve-calendar-event" => calendar::parse(v).map(|_| ()).map_err(|why| format!("{why}\n")),
         "pve-node" => rule(is_label(v), "value does not look like a valid node name"),
         "pve-vmid" => rule(is_vmid(v), "value does not look like a valid VM ID"),
         "pve-configid" => rule(is_config_id(v), &format!("invalid configuration ID '{v}'")),

@@ -7,6 +7,7 @@
 //! from the facts of 9.2.11 and 8.4.21.
 mod access;
 mod api;
+mod calendar;
 mod call;
 mod clock;
 mod config_file;

@@ -8,8 +8,8 @@ use super::{
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Seconds between two reports of pvestatd: so many moments are possible.
-pub const REPORTS: u64 = 10;
+/// Milliseconds between two reports of pvestatd.
+pub const REPORTS: u64 = 10_000;
 
 /// Milliseconds by which an answer may come later here than there.
 const LATE: u64 = 50;
@@ -19,7 +19,7 @@ const LATE: u64 = 50;
 pub struct Circumstances {
     /// By UPID, until when a task was seen to run, and when it was first seen to be over.
     tasks: BTreeMap<String, (u64, Option<u64>)>,
-    /// When pvestatd first reported, in seconds.
+    /// When pvestatd first reported.
     pub report: u64,
     /// Exchanges before which something else took the lock file of a guest, so that what they started gave up.
     pub held: BTreeMap<u64, u32>,
@@ -46,6 +46,14 @@ impl Circumstances {
                 "running" => seen.0 = seen.0.max(exchange.ended() + LATE),
                 "stopped" => seen.1 = seen.1.or(Some(exchange.t_ms)),
                 _ => {}
+            }
+        }
+        for exchange in &scenario.exchanges {
+            for upid in removals_in_progress(scenario, exchange) {
+                let seen = tasks.entry(upid).or_default();
+                if seen.1.is_some_and(|over| exchange.ended() < over) {
+                    seen.0 = seen.0.max(exchange.ended() + LATE);
+                }
             }
         }
         Self { tasks, report: REPORTS, ..Self::default() }
@@ -104,6 +112,25 @@ impl Circumstances {
     }
 }
 
+/// Tasks that were removing guests which an answer still lists.
+fn removals_in_progress(scenario: &Scenario, shown: &Exchange) -> Vec<String> {
+    let data = |e: &Exchange| e.response.as_ref().map_or(Value::Null, |r| r.body["data"].clone());
+    let rows = data(shown);
+    let listed = |vmid: &str| {
+        let is = |row: &Value| row["vmid"].as_u64().map(|n| n.to_string()).or(row["vmid"].as_str().map(str::to_owned));
+        rows.as_array()
+            .is_some_and(|rows| rows.iter().any(|row| row["type"] != "task" && is(row).as_deref() == Some(vmid)))
+    };
+    let earlier = scenario.exchanges.iter().filter(|e| e.ended() <= shown.t_ms && e.method == "DELETE");
+    let removal = |e: &Exchange| {
+        let upid = data(e).as_str().filter(|d| d.starts_with("UPID:"))?.to_owned();
+        let parts: Vec<&str> = upid.split(':').collect();
+        (matches!(parts.get(5), Some(&("vzdestroy" | "qmdestroy"))) && listed(parts.get(6)?)).then_some(upid.clone())
+    };
+    // Of several, the last: the number may have been given again.
+    earlier.rev().find_map(removal).into_iter().collect()
+}
+
 /// The guest whose lock file could not be had.
 fn held_guest(text: &str) -> Option<u32> {
     let rest = text.split("can't lock file '").nth(1)?;
@@ -152,6 +179,15 @@ fn reason(exchange: &Exchange) -> Option<&'static str> {
 pub fn shows_reports(exchange: &Exchange) -> bool {
     let path = exchange.path.trim_end_matches('/');
     path == "/cluster/resources" || path == "/pools" || path.starts_with("/pools/")
+}
+
+/// Whether all that an answer lists of the cluster's log is from before the scenario began, in Unix seconds.
+pub fn only_before(exchange: &Exchange, began: u64) -> bool {
+    let rows = exchange.response.as_ref().and_then(|r| r.body["data"].as_array());
+    let log = exchange.path.trim_end_matches('/') == "/cluster/log";
+    log && rows.is_some_and(|rows| {
+        !rows.is_empty() && rows.iter().all(|row| row["time"].as_u64().is_some_and(|at| at < began))
+    })
 }
 
 /// Whether answers differ only in guests of which nothing is reported here yet, while theirs shows figures: those are of an

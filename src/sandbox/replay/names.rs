@@ -15,6 +15,8 @@ pub enum Class {
     /// An IPv6 address made of a MAC address.
     LinkLocal,
     Digest,
+    /// The SHA-256 of a file of which only the size was kept.
+    Sum,
     Pid,
     /// The secret of a token, a ticket.
     Secret,

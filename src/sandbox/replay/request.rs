@@ -5,6 +5,7 @@ use super::{
 };
 use regex::{Captures, Regex};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
 /// The secret of the tokens that are there at the start.
@@ -89,12 +90,18 @@ fn body(sent: &Sent, names: &mut Names) -> (Vec<u8>, Option<String>) {
         return (repeated.unwrap_or_default().into_bytes(), None);
     }
     match &sent.multipart {
-        Some(parts) => multipart(parts, sent.content_type.as_deref().unwrap_or_default()),
+        Some(parts) => multipart(parts, sent.content_type.as_deref().unwrap_or_default(), names),
         None => (Vec::new(), None),
     }
 }
 
-fn multipart(parts: &[Part], kind: &str) -> (Vec<u8>, Option<String>) {
+/// The SHA-256 of what is sent in place of an uploaded file.
+pub fn sum(sent: &Sent) -> Option<String> {
+    let size = sent.multipart.iter().flatten().find_map(|part| part.bytes)?;
+    Some(Sha256::digest(vec![0; size]).iter().map(|b| format!("{b:02x}")).collect())
+}
+
+fn multipart(parts: &[Part], kind: &str, names: &Names) -> (Vec<u8>, Option<String>) {
     let boundary = kind.split("boundary=").nth(1).unwrap_or("----part").to_string();
     let mut body = Vec::new();
     for part in parts {
@@ -104,7 +111,7 @@ fn multipart(parts: &[Part], kind: &str) -> (Vec<u8>, Option<String>) {
             format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"{file}\r\n{kind}\r\n", part.name);
         body.extend(head.bytes());
         match &part.value {
-            Some(value) => body.extend(value.bytes()),
+            Some(value) => body.extend(names.ours(Class::Sum, value).unwrap_or(value).bytes()),
             // Of a file only its size was kept.
             None => body.resize(body.len() + part.bytes.unwrap_or(0), 0),
         }

@@ -14,11 +14,11 @@ const FLOORS: &[(&str, f64)] = &[
     ("tasks", 95.0),
     ("transport", 96.0),
     ("permissions", 100.0),
-    ("cluster", 90.0),
+    ("cluster", 95.0),
     ("qemu", 95.0),
-    ("storage", 80.0),
-    ("pools", 91.0),
-    ("access", 90.0),
+    ("storage", 90.0),
+    ("pools", 95.0),
+    ("access", 95.0),
 ];
 
 fn kept() -> PathBuf {

@@ -48,6 +48,9 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("memhost", "", Rule::Counter),
     ("disk", "vmid", Rule::Counter),
     ("disk", "", Rule::Size),
+    // Whether a guest that runs has said something yet is chance in its first seconds.
+    ("netin", "pid", Rule::Measure),
+    ("netout", "pid", Rule::Measure),
     ("netin", "", Rule::Counter),
     ("netout", "", Rule::Counter),
     ("diskread", "", Rule::Counter),
@@ -91,6 +94,8 @@ const PIECES: &[(Piece, &str)] = &[
     (Piece::Named(Class::LinkLocal), r"\bfe80::[0-9a-f:]+"),
     (Piece::Named(Class::Mac), r"(?i)\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b"),
     (Piece::Named(Class::Digest), r"\b[0-9a-f]{40}\b"),
+    (Piece::Named(Class::Sum), r"\b[0-9a-f]{64}\b"),
+    (Piece::Measured, r"\bpveupload-[0-9a-f]{32}\b"),
     // Host keys, which each container makes for itself, in the order of a Perl hash.
     (Piece::Measured, r"\bssh_host_(?:rsa|dsa|ecdsa|ed25519)_key\b"),
     (Piece::Measured, r"SHA256:\S+"),
@@ -139,7 +144,9 @@ mod tests {
     #[test]
     fn every_piece_is_found() {
         let text = "UPID:a:1:2:3:vzstart:101:r@pam!t: 3ce0d7bd-5fa3-4000-a000-000000000000 fe80::1 BC:24:11:00:00:01 \
-                    da39a3ee5e6b4b0d3255bfef95601890afd80709 ssh_host_rsa_key SHA256:abc/+ ctime=12 2026-11-21T13:52:15Z \
+                    da39a3ee5e6b4b0d3255bfef95601890afd80709 \
+                    e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 \
+                    pveupload-d41d8cd98f00b204e9800998ecf8427e ssh_host_rsa_key SHA256:abc/+ ctime=12 2026-11-21T13:52:15Z \
                     /dev/loop3 1.5GiB/s 12,345.67 speedup is 1.02 \
                     12/65536 files (0.0% non-contiguous), 8536/262144 blocks end";
         let taken = take_apart(text);

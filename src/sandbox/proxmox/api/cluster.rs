@@ -1,5 +1,6 @@
 //! `/cluster`: resources, the next free number, options, status.
 use crate::sandbox::proxmox::{
+    calendar,
     call::{Answer, Call, Endpoint, on},
     property,
     refusal::{Refusal, Result},
@@ -28,6 +29,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/cluster/config/join", join),
     on("GET", "/cluster/notifications/targets", notifications),
     on("GET", "/cluster/log", log),
+    on("GET", "/cluster/jobs/schedule-analyze", analyze),
 ];
 
 fn nothing(_: &mut Call<'_>) -> Result<Answer> {
@@ -297,6 +299,26 @@ fn notifications(_: &mut Call<'_>) -> Result<Answer> {
 }
 
 /// The cluster's log holds the beginning and end of every task; without `Sys.Syslog` one sees one's own.
+/// When a schedule comes next.
+fn analyze(call: &mut Call<'_>) -> Result<Answer> {
+    let number = |key: &str| call.arg(key).and_then(|n| n.parse::<i64>().ok());
+    let (count, from) = (number("iterations").unwrap_or(10), number("starttime"));
+    let now = i64::try_from(call.world.now / 1000).unwrap_or(i64::MAX);
+    let schedule = call.arg("schedule").unwrap_or_default();
+    let calendar = calendar::parse(schedule).map_err(Refusal::die)?;
+    let mut at =
+        jiff::Timestamp::from_second(from.unwrap_or(now)).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+    let mut rows = Vec::new();
+    while let Some(next) = calendar.next(&at).filter(|_| (rows.len() as i64) < count) {
+        rows.push(json!({
+            "timestamp": next.timestamp().as_second(),
+            "utc": next.with_time_zone(jiff::tz::TimeZone::UTC).strftime("%a %b %e %H:%M:%S %Y").to_string(),
+        }));
+        at = next;
+    }
+    Ok(Value::Array(rows).into())
+}
+
 fn log(call: &mut Call<'_>) -> Result<Answer> {
     let max = call.arg("max").and_then(|m| m.parse::<usize>().ok()).unwrap_or(50);
     let state = &call.world.state;

@@ -63,8 +63,8 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
 /// Bytes that a network card has sent by itself after so many milliseconds: IPv6 looks for neighbours and routers.
 fn sent(uptime: u64) -> u64 {
     match uptime {
-        0..300 => 0,
-        300..4000 => 90,
+        0..2000 => 0,
+        2000..4000 => 90,
         4000..8000 => 426,
         8000..20_000 => 586,
         _ => 656,
