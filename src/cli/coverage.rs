@@ -1,19 +1,17 @@
 //! `trueup coverage`: what lives in the systems of a site and is named by no manifest.
 use super::{
     arguments::Format,
-    interrupt,
+    busy,
     lines::Lines,
     loaded::{self, Shown},
     origin,
     progress::Progress,
     reach::Reach,
-    runtime,
     screen::Screen,
-    settle, trouble,
+    settle,
     without::{self, Without},
 };
 use crate::{
-    engine::Stop,
     kinds::{
         Declarations,
         allocation::{Carried, fill},
@@ -35,12 +33,11 @@ use crate::{
         traefik_file::TraefikFile,
     },
 };
-use anyhow::Context;
 use clap::Args;
 use comfy_table::{ContentArrangement, Row, Table, presets};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::{fmt::Write, sync::atomic::AtomicBool};
+use std::fmt::Write;
 
 /// List what lives there that no manifest names: guests, DNS records, Traefik files, tunnels; write nothing
 ///
@@ -81,16 +78,7 @@ struct Strays {
 impl Coverage {
     pub fn run(self, screen: &Screen) -> anyhow::Result<Exit> {
         let lines = Lines::open(screen, self.output, None)?;
-        let progress = Progress::new(screen);
-        let work = async {
-            let work = progress.beside(self.look(screen, &lines, &progress));
-            interrupt::minded(screen, &Stop::default(), &AtomicBool::new(false), work)
-                .await
-                .context("wait for signals")?
-        };
-        let ended = runtime()?.block_on(work);
-        progress.end();
-        ended.inspect_err(|error| lines.emit(|| trouble::event(error)))
+        busy::run(screen, &lines, async |progress, _| self.look(screen, &lines, progress).await)
     }
 
     async fn look(&self, screen: &Screen, lines: &Lines<'_>, progress: &Progress<'_>) -> anyhow::Result<Exit> {

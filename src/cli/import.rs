@@ -1,18 +1,16 @@
 //! `trueup import`: manifests for guests that are there.
 use super::{
     arguments::Format,
-    interrupt,
+    busy,
     lines::Lines,
     loaded::{self, Shown},
     origin,
     progress::Progress,
     reach::{Reach, Reached},
-    runtime,
     screen::Screen,
-    settle, trouble,
+    settle,
 };
 use crate::{
-    engine::Stop,
     kinds::{
         allocation::{Carried, fill},
         container,
@@ -32,7 +30,6 @@ use std::{
     fs,
     io::Write,
     path::{Component, Path, PathBuf, absolute},
-    sync::atomic::AtomicBool,
 };
 
 /// Write manifests for guests that are there, so that a pass over them writes its marks and nothing else
@@ -81,16 +78,7 @@ struct Which {
 impl Import {
     pub fn run(self, screen: &Screen) -> anyhow::Result<Exit> {
         let lines = Lines::open(screen, self.output, None)?;
-        let progress = Progress::new(screen);
-        let work = async {
-            let work = progress.beside(self.import(screen, &lines, &progress));
-            interrupt::minded(screen, &Stop::default(), &AtomicBool::new(false), work)
-                .await
-                .context("wait for signals")?
-        };
-        let ended = runtime()?.block_on(work);
-        progress.end();
-        ended.inspect_err(|error| lines.emit(|| trouble::event(error)))
+        busy::run(screen, &lines, async |progress, _| self.import(screen, &lines, progress).await)
     }
 
     async fn import(&self, screen: &Screen, lines: &Lines<'_>, progress: &Progress<'_>) -> anyhow::Result<Exit> {

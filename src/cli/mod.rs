@@ -4,6 +4,7 @@
 //! [`crate::report::Exit`], and 70 after a defect in this program.
 mod access;
 mod arguments;
+mod busy;
 mod check;
 mod completions;
 mod coverage;

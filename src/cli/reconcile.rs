@@ -1,7 +1,7 @@
 //! `trueup reconcile`: one pass.
 use super::{
     arguments::{EXIT_CODES, Format},
-    interrupt,
+    busy::{self, Ending},
     lines::Lines,
     loaded::{self, Shown},
     origin::{self, Origin},
@@ -9,25 +9,19 @@ use super::{
     prepare::Prepare,
     progress::Progress,
     reach::Reach,
-    runtime,
     screen::Screen,
     shown::Showing,
-    trouble,
 };
 use crate::{
-    engine::{self, Options, Stop},
+    engine::{self, Options},
     history::{Began, HistoryError},
     kinds::Declarations,
     plan::Consent,
     report::Exit,
 };
-use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use std::{
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::path::{Path, PathBuf};
 
 /// Make a site true to its manifests: look, show the difference, make it go away, look again
 #[derive(Args, Debug)]
@@ -63,15 +57,7 @@ pub(super) struct Reconcile {
 impl Reconcile {
     pub fn run(self, screen: &Screen) -> anyhow::Result<Exit> {
         let lines = Lines::open(screen, self.output, self.json_into.as_deref())?;
-        let progress = Progress::new(screen);
-        let (stop, begun) = (Stop::default(), AtomicBool::new(false));
-        let work = async {
-            let work = progress.beside(self.pass(screen, &lines, &progress, &stop, &begun));
-            interrupt::minded(screen, &stop, &begun, work).await.context("wait for signals")?
-        };
-        let ended = runtime()?.block_on(work);
-        progress.end();
-        ended.inspect_err(|error| lines.emit(|| trouble::event(error)))
+        busy::run(screen, &lines, async |progress, ending| self.pass(screen, &lines, progress, ending).await)
     }
 
     async fn pass(
@@ -79,8 +65,7 @@ impl Reconcile {
         screen: &Screen,
         lines: &Lines<'_>,
         progress: &Progress<'_>,
-        stop: &Stop,
-        begun: &AtomicBool,
+        ending: &Ending,
     ) -> anyhow::Result<Exit> {
         let sandbox = self.reach.connection()?;
         progress.say(&format!("reading {}", self.origin));
@@ -93,8 +78,8 @@ impl Reconcile {
         let estate = &ready.reached.estate;
         let past = self.past(screen, &state, &origin, &estate.declarations)?;
         let consent = Consent { digest: self.consent.clone(), named: origin.consented() };
-        let options = Options { consent, stop: stop.clone(), now: None };
-        let showing = Showing::new(screen, lines, progress, begun, &past, ready.at_lock);
+        let options = Options { consent, stop: ending.stop.clone(), now: None };
+        let showing = Showing::new(screen, lines, progress, &ending.begun, &past, ready.at_lock);
         let tell = |event: engine::Event<'_>| showing.tell(&event);
         let report = match self.dry_run {
             true => engine::dry_run(estate, &options, &tell).await,

@@ -1,32 +1,28 @@
 //! `trueup status`: what is out of true, and what the last passes did.
 use super::{
     arguments::Format,
-    interrupt,
+    busy,
     lines::Lines,
     origin,
     past::{self, Past},
     prepare::Prepare,
     progress::Progress,
     reach::Reach,
-    runtime,
     screen::Screen,
-    trouble,
 };
 use crate::{
-    engine::{self, Options, Report, Stop},
+    engine::{self, Options, Report},
     history::Pass,
     model::{ObjectId, Plan},
     report::{Exit, Why, event_json},
     resources::Change,
 };
-use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     path::PathBuf,
-    sync::atomic::AtomicBool,
 };
 
 /// How many passes are shown.
@@ -53,16 +49,7 @@ pub(super) struct Status {
 impl Status {
     pub fn run(self, screen: &Screen) -> anyhow::Result<Exit> {
         let lines = Lines::open(screen, self.output, None)?;
-        let progress = Progress::new(screen);
-        let work = async {
-            let work = progress.beside(self.look(screen, &lines, &progress));
-            interrupt::minded(screen, &Stop::default(), &AtomicBool::new(false), work)
-                .await
-                .context("wait for signals")?
-        };
-        let ended = runtime()?.block_on(work);
-        progress.end();
-        ended.inspect_err(|error| lines.emit(|| trouble::event(error)))
+        busy::run(screen, &lines, async |progress, _| self.look(screen, &lines, progress).await)
     }
 
     async fn look(&self, screen: &Screen, lines: &Lines<'_>, progress: &Progress<'_>) -> anyhow::Result<Exit> {

@@ -5,14 +5,13 @@ mod proxmox;
 
 use super::{
     arguments::Format,
+    busy,
     lines::Lines,
     loaded::{self, Shown},
     origin,
     progress::Progress,
     reach::Reach,
-    runtime,
     screen::Screen,
-    trouble,
 };
 use crate::report::Exit;
 use clap::Args;
@@ -43,10 +42,7 @@ pub(super) struct Doctor {
 impl Doctor {
     pub fn run(self, screen: &Screen) -> anyhow::Result<Exit> {
         let lines = Lines::open(screen, self.output, None)?;
-        let progress = Progress::new(screen);
-        let ended = runtime()?.block_on(progress.beside(self.examine(screen, &lines, &progress)));
-        progress.end();
-        ended.inspect_err(|error| lines.emit(|| trouble::event(error)))
+        busy::run(screen, &lines, async |progress, _| self.examine(screen, &lines, progress).await)
     }
 
     async fn examine(&self, screen: &Screen, lines: &Lines<'_>, progress: &Progress<'_>) -> anyhow::Result<Exit> {
