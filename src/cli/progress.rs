@@ -15,7 +15,7 @@ use std::{
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// How often a line is written where nobody watches.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// The progress of one command.
 pub(super) struct Progress<'a> {

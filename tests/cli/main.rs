@@ -15,5 +15,6 @@ mod repository;
 mod secrets;
 mod setup;
 mod strangers;
+mod talking;
 mod templates;
 mod usage;
