@@ -42,7 +42,62 @@ fn a_foreign_record_at_our_name_is_a_conflict_until_it_is_adopted() {
     let after = environment.records();
     assert_eq!(after.len(), 1, "{after:?}");
     assert_eq!((&after[0]["id"], &after[0]["content"]), (&before[0]["id"], &json!("203.0.113.1")));
+    let copy = "mark A 198.51.100.9 (TTL 300, comment \"mail server\") as ours";
+    assert!(history(&environment).iter().any(|message| message == copy), "the history keeps what it was");
     assert!(environment.reconcile(&[]).stdout.starts_with("No changes"));
+}
+
+/// What the history says of each step.
+fn history(environment: &Environment) -> Vec<String> {
+    let database = rusqlite::Connection::open(environment.path("sandbox/trueup/history.db")).unwrap();
+    let mut query = database.prepare("SELECT message FROM events ORDER BY id").unwrap();
+    query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+/// D3: a CNAME where an A record is wanted is never overwritten; taken over, it makes way in one batch, so that the name
+/// is never without an answer.
+#[test]
+fn a_cname_in_the_way_makes_way_in_one_batch() {
+    let environment = site();
+    let theirs = json!({ "type": "CNAME", "name": NAME, "content": "shop.acme.test", "ttl": 300 });
+    environment.call("cloudflare", "POST", &records_path(), Some(theirs));
+    let before = environment.records();
+    let ran = environment.reconcile(&[]);
+    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("is held by CNAME shop.acme.test"), "{}", ran.stdout);
+    assert_eq!(environment.records(), before);
+    let slug = "kind: DnsSlug\nmetadata: { name: web";
+    let manifest = environment.read("manifests/web.yaml");
+    environment.write(
+        "manifests/web.yaml",
+        &manifest.replace(slug, &format!("{slug}, annotations: {{ trueup/adopt: {NAME} }}")),
+    );
+    let logged = environment.written().len();
+    let ran = environment.reconcile(&[]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let after = environment.records();
+    assert_eq!((after.len(), &after[0]["type"], &after[0]["content"]), (1, &json!("A"), &json!("203.0.113.1")));
+    let calls: Vec<String> = environment.written()[logged..].iter().map(|call| call.call.clone()).collect();
+    let to_records: Vec<&String> = calls.iter().filter(|call| call.contains("dns_records")).collect();
+    assert!(to_records.iter().all(|call| call.ends_with("/batch")) && to_records.len() <= 2, "{calls:?}");
+}
+
+/// C2: the zone is denied. Everything else converges, and it says which privilege or token that is.
+#[test]
+fn a_denied_zone_stops_nothing_else() {
+    let environment = site();
+    let denied = What::Status { status: 403, message: "Authentication error".into() };
+    environment.ask(&Ask::SetFaults(vec![Fault::new(denied).on("cloudflare", "*/zones/*")]));
+    assert_eq!(environment.run(&["lock", "--offline"]).code, 0);
+    let ran = environment.reconcile(&[]);
+    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("Authentication error"), "{}", ran.stdout);
+    let shown = environment.ask(&Ask::Show);
+    assert_eq!(shown["guests"][0]["running"], true, "{shown}");
+    assert_eq!(shown["forwards"].as_array().unwrap().len(), 10, "{shown}");
+    assert!(shown["routes"].to_string().contains(NAME), "{shown}");
+    environment.ask(&Ask::SetFaults(vec![]));
+    assert_eq!(environment.reconcile(&[]).code, 0);
 }
 
 /// D3: an edited record of ours is drift, and two of ours at one name become one.
@@ -70,7 +125,7 @@ fn an_edited_record_of_ours_is_repaired_and_a_second_one_goes() {
     assert!(environment.reconcile(&[]).stdout.starts_with("No changes"));
 }
 
-/// D4: a listing that failed, or is empty where there were records, is no reason to write anything to the zone.
+/// D4: a listing that failed, or is cut short or empty where there were records, is no reason to write anything to the zone.
 #[test]
 fn a_zone_that_cannot_be_seen_is_left_alone() {
     let environment = site();
@@ -85,7 +140,7 @@ fn a_zone_that_cannot_be_seen_is_left_alone() {
         "---\napiVersion: trueup/v1alpha1\nkind: DnsSlug\nmetadata: { name: more }\nspec: { guest: web, slug: more }\n";
     let web = environment.read("manifests/web.yaml") + more;
     environment.write("manifests/web.yaml", &web);
-    for what in [What::Status { status: 403, message: "not now".into() }, What::EmptyList] {
+    for what in [What::Status { status: 403, message: "not now".into() }, What::EmptyList, What::TruncatedPage] {
         environment.ask(&Ask::SetFaults(vec![Fault::new(what.clone()).on("cloudflare", "GET *dns_records?*")]));
         let logged = environment.written().len();
         let ran = environment.reconcile(&[]);

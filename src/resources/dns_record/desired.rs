@@ -71,6 +71,18 @@ impl Display for Row {
     }
 }
 
+impl Row {
+    /// With all that it is: what is taken over is changed next, and this is the copy of what it was.
+    fn whole(&self) -> String {
+        let mut more = vec![format!("TTL {}", self.ttl)];
+        more.extend(self.proxied.then(|| "proxied".to_owned()));
+        more.extend(
+            self.comment.iter().filter(|comment| !comment.is_empty()).map(|comment| format!("comment \"{comment}\"")),
+        );
+        format!("{self} ({})", more.join(", "))
+    }
+}
+
 /// One record that is there.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Held {
@@ -144,7 +156,9 @@ impl Display for Change {
         let mut parts: Vec<String> = vec![];
         match self {
             Self::Create { rows, .. } => parts.extend(rows.iter().map(ToString::to_string)),
-            Self::Adopt { was, .. } => parts.extend(was.iter().map(|held| format!("mark {} as ours", held.row))),
+            Self::Adopt { was, .. } => {
+                parts.extend(was.iter().map(|held| format!("mark {} as ours", held.row.whole())))
+            }
             Self::Set { deletes, patches, posts, mark, .. } => {
                 parts.extend(deletes.iter().map(|held| format!("remove {}", held.row)));
                 let changed = patches.iter().filter(|patch| patch.from != patch.to);

@@ -118,12 +118,12 @@ fn an_edit_by_others_is_drift() {
 fn what_belongs_to_others_is_a_conflict_until_it_is_adopted() {
     let foreign = [record("A", "198.51.100.9", "mail server"), record("TXT", "x", "")];
     insta::assert_snapshot!(plan_of(wants(&["203.0.113.1"]), &foreign), @r#"conflict: is held by A 198.51.100.9 (someone else, "mail server")"#);
-    insta::assert_snapshot!(plan_of(Some((desired(&["203.0.113.1"]), true)), &foreign), @"
-    = NAME/A#0 mark A 198.51.100.9 as ours
+    insta::assert_snapshot!(plan_of(Some((desired(&["203.0.113.1"]), true)), &foreign), @r#"
+    = NAME/A#0 mark A 198.51.100.9 (TTL 300, comment "mail server") as ours
         comment of A 198.51.100.9: mail server -> our mark
     ~ NAME/A#1 A 198.51.100.9 becomes A 203.0.113.1
         content: 198.51.100.9 -> 203.0.113.1
-    ");
+    "#);
     let other_site = [record("A", "203.0.113.1", &ours('a').replace("dc-lk", "dc-nz"))];
     insta::assert_snapshot!(plan_of(wants(&["203.0.113.1"]), &other_site), @"conflict: is held by A 203.0.113.1 (site dc-nz)");
 }
@@ -133,7 +133,7 @@ fn a_foreign_alias_in_the_way_is_seen_before_the_api_refuses() {
     let foreign = [record("CNAME", "shop.acme.test", "")];
     insta::assert_snapshot!(plan_of(wants(&["203.0.113.1"]), &foreign), @"conflict: is held by CNAME shop.acme.test (someone else)");
     insta::assert_snapshot!(plan_of(Some((desired(&["203.0.113.1"]), true)), &foreign), @"
-    = NAME/A#0 mark CNAME shop.acme.test as ours
+    = NAME/A#0 mark CNAME shop.acme.test (TTL 300) as ours
         comment of CNAME shop.acme.test: - -> our mark
     ~ NAME/A#1 CNAME shop.acme.test becomes A 203.0.113.1
         type: CNAME -> A
