@@ -87,3 +87,42 @@ fn what_two_branches_allocated_at_once_is_found_and_then_settled() {
     assert_eq!(bases.len(), 2);
     assert_ne!(bases[0], bases[1]);
 }
+
+/// L7: a lock file with the marks of a merge in it is not guessed at; either side of it, allocated anew, is whole.
+#[test]
+fn a_lock_file_in_conflict_is_refused_and_either_side_can_be_taken() {
+    let environment = Environment::with_site();
+    let allocate = || {
+        let ran = environment.run(&["lock", "--offline"]);
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        environment.read("manifests/trueup.lock")
+    };
+    let base = allocate();
+    environment.write("manifests/mail.yaml", &guest("mail", 9));
+    let mine = allocate();
+    environment.remove("manifests/mail.yaml");
+    environment.write("manifests/trueup.lock", &base);
+    environment.write("manifests/shop.yaml", &guest("shop", 8));
+    let theirs = allocate();
+    environment.write("manifests/mail.yaml", &guest("mail", 9));
+    let conflict = format!("<<<<<<< HEAD\n{mine}=======\n{theirs}>>>>>>> shop\n");
+    environment.write("manifests/trueup.lock", &conflict);
+    for command in [&["check"][..], &["lock", "--offline"], &["reconcile", "--offline"]] {
+        let ran = environment.run(command);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.code, 1, "{command:?}: {told}");
+        assert!(told.contains("trueup.lock") && told.contains("conflict"), "{command:?}: {told}");
+        assert_eq!(environment.read("manifests/trueup.lock"), conflict);
+    }
+    let blocks = |lock: &str| -> Vec<String> {
+        let base = |line: &str| Some(line.split("base: ").nth(1)?.split(',').next()?.to_owned());
+        let mut all: Vec<String> = lock.lines().filter_map(base).collect();
+        all.sort();
+        all
+    };
+    for side in [&mine, &theirs] {
+        environment.write("manifests/trueup.lock", side);
+        assert_eq!(blocks(&allocate()), ["20000", "20010", "20020"]);
+        assert_eq!(environment.run(&["check"]).code, 0);
+    }
+}

@@ -43,6 +43,22 @@ fn without_credentials_it_says_which_and_how_to_do_without() {
     assert_eq!(environment.run(&["lock"]).code, 0, "nothing is new, so nothing has to be looked at");
 }
 
+/// L4: an empty file is no credential either.
+#[test]
+fn an_empty_file_is_no_credential() {
+    let environment = Environment::with_site();
+    let site = environment.read("manifests/site.yaml");
+    let site = site.replace("{ env: PROXMOX_TOKEN }", &format!("{{ file: {} }}", environment.path("token").display()));
+    environment.write("manifests/site.yaml", &site);
+    environment.write("token", "\n");
+    let lock = environment.command(&["lock"]).env("CLOUDFLARE_TOKEN", "x").output().unwrap();
+    let ran = environment.ran(lock);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(ran.stderr.contains("proxmox.token") && ran.stderr.contains("HOME/token"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("configured but empty").count(), 1, "{}", ran.stderr);
+    assert!(!environment.path("manifests/trueup.lock").exists());
+}
+
 /// P2, and "a lost disk changes nobody's port".
 #[test]
 fn a_lost_lock_file_is_made_again_from_what_the_live_site_carries() {

@@ -46,6 +46,32 @@ fn when_all_blocks_are_taken_it_says_range_size_and_count() {
     assert_eq!(environment.read("manifests/trueup.lock"), before);
 }
 
+/// P1: 20000-59999 by 10 has exactly 4,000 blocks, each of them given once, and not one more.
+#[test]
+fn the_usual_range_has_exactly_four_thousand_blocks() {
+    let environment = Environment::with_site();
+    let blocks = |numbers: std::ops::Range<u32>| -> String {
+        let block = |n| format!("kind: PortAllocation\nmetadata: {{ name: p{n} }}\nspec: {{ guest: web }}\n");
+        numbers.map(|n| format!("---\napiVersion: trueup/v1alpha1\n{}", block(n))).collect()
+    };
+    // The guest itself has one more.
+    environment.write("manifests/blocks.yaml", &blocks(1..4_000));
+    let ran = environment.run(&["lock", "--offline"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let lock = environment.read("manifests/trueup.lock");
+    let bases: Vec<u16> =
+        lock.lines().filter_map(|line| line.split("base: ").nth(1)?.split(',').next()?.parse().ok()).collect();
+    let given: BTreeSet<u16> = bases.iter().copied().collect();
+    assert_eq!(bases.len(), 4_000);
+    assert_eq!(given, (20_000..60_000).step_by(10).collect());
+    environment.write("manifests/more.yaml", &blocks(4_000..4_001));
+    let ran = environment.run(&["lock", "--offline"]);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.code, 1, "{said}");
+    assert!(said.contains("range 20000-59999, blocks of 10, 4000 of 4000 in use"), "{said}");
+    assert_eq!(environment.read("manifests/trueup.lock"), lock);
+}
+
 fn exactly_a_block_each(size: u16) {
     let mut environment = Environment::with_site();
     environment.write("manifests/site.yaml", &site(&format!("blockSize: {size}")));

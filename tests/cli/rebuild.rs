@@ -78,3 +78,40 @@ fn a_repository_that_is_gone_or_empty_deletes_nothing() {
     assert_eq!(environment.writes(), writes);
     assert_eq!(environment.ask(&Ask::Show)["guests"].as_array().unwrap().len(), 1);
 }
+
+/// L5: a clone that was cut off is made anew or refused, a directory that has lost its manifests is refused; nobody loses
+/// a guest by either.
+#[test]
+fn a_half_written_clone_and_an_emptied_directory_delete_nothing() {
+    let mut environment = Environment::with_site();
+    environment.start_sandbox();
+    let repository = repository(&environment);
+    assert_eq!(environment.run(&["lock", "--offline"]).code, 0);
+    commit(&repository, "A site");
+    let ran = environment.reconcile(&FROM);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let (writes, before) = (environment.writes(), known(&environment));
+    let clones: Vec<_> = std::fs::read_dir(environment.path("sandbox/trueup/clones"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let [clone] = &clones[..] else { panic!("{clones:?}") };
+    for lost in ["objects", "refs", "HEAD"] {
+        let lost = clone.join(lost);
+        if lost.is_dir() {
+            std::fs::remove_dir_all(&lost).unwrap();
+            std::fs::create_dir(&lost).unwrap();
+        } else {
+            std::fs::write(&lost, "").unwrap();
+        }
+        let ran = environment.reconcile(&FROM);
+        let told = format!("{}: {}{}", lost.display(), ran.stdout, ran.stderr);
+        assert!(ran.code == 1 || (ran.code == 0 && ran.stdout.starts_with("No changes")), "{told}");
+        assert_eq!(environment.writes(), writes, "{told}");
+    }
+    environment.remove("manifests/site.yaml");
+    environment.remove("manifests/web.yaml");
+    assert_eq!(environment.reconcile(&["manifests"]).code, 1);
+    assert_eq!(environment.reconcile(&["nowhere"]).code, 1);
+    assert_eq!((environment.writes(), known(&environment)), (writes, before));
+}

@@ -127,6 +127,35 @@ fn a_broken_history_is_a_warning_and_the_plan_is_the_same() {
     assert!(ran.stdout.starts_with("No changes"), "{}", ran.stdout);
 }
 
+/// C4: what a newer trueup wrote is left as it is, and nothing is done without it.
+#[test]
+fn a_newer_history_is_refused_and_not_overwritten() {
+    let environment = site();
+    assert_eq!(environment.reconcile(&[]).code, 0);
+    let path = environment.path("sandbox/trueup/history.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.pragma_update(None, "user_version", 99).unwrap();
+    database.execute("CREATE TABLE of_the_future (text TEXT)", []).unwrap();
+    drop(database);
+    environment.ask(&Ask::Drift(Drift::Memory { guest: "web".into(), mib: 2048 }));
+    let (writes, before) = (environment.writes(), std::fs::read(&path).unwrap());
+    for arguments in [&[][..], &["--dry-run"]] {
+        let ran = environment.reconcile(arguments);
+        assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.stderr.contains("it has the form 99") && ran.stderr.contains("use the newer trueup"),
+            "{}",
+            ran.stderr
+        );
+        assert!(std::fs::read(&path).unwrap() == before, "it was written to");
+    }
+    assert_eq!(environment.writes(), writes);
+    std::fs::remove_file(&path).unwrap();
+    let ran = environment.reconcile(&[]);
+    assert_eq!(ran.code, 0, "without any history the same is done: {}{}", ran.stdout, ran.stderr);
+    assert!(environment.reconcile(&[]).stdout.starts_with("No changes"));
+}
+
 #[test]
 fn without_a_sandbox_it_says_how_to_start_one() {
     let ran = Environment::with_site().reconcile(&[]);

@@ -1,6 +1,13 @@
 //! C8: canaries stand where secrets stand, and are looked for in everything that is printed or kept.
 use crate::environment::{Environment, Ran};
-use trueup::providers::sandbox_connection::Connection;
+use std::process::Stdio;
+use trueup::{
+    providers::sandbox_connection::Connection,
+    sandbox::{
+        control::Ask,
+        faults::{Fault, What},
+    },
+};
 
 const CANARY: &str = "canary-5b1f-do-not-print";
 
@@ -45,6 +52,33 @@ fn secrets_are_in_nothing_that_is_printed_or_kept() {
             assert!(!contains(content, secret), "kept in {}", path.display());
         }
     }
+}
+
+/// Whoever lists the processes while a secret is on its way into a guest does not see it.
+#[test]
+fn secrets_are_in_no_list_of_processes() {
+    let mut environment = Environment::with_site();
+    environment.write("manifests/nightly.yaml", SCHEDULE);
+    environment.start_sandbox();
+    let slow = Fault::new(What::Hold).on("host", "put */etc/trueup/*").after();
+    environment.ask(&Ask::AddFault(slow));
+    let mut command = environment.command(&["reconcile", "--sandbox", "sandbox"]);
+    let mut child = command
+        .env("NIGHTLY", format!("TOKEN={CANARY}\n"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    environment.ask(&Ask::WaitForHold);
+    let in_guest = environment.everything_in("sandbox/guests");
+    assert!(in_guest.values().any(|content| contains(content, CANARY)), "the secret has reached the guest");
+    let processes =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+    let lines: Vec<Vec<u8>> = processes.collect();
+    assert!(lines.iter().any(|line| contains(line, "reconcile")), "the program is in the list");
+    assert!(lines.iter().all(|line| !contains(line, CANARY)), "in a list of processes");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
