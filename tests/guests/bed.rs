@@ -50,18 +50,24 @@ impl Bed {
 
     /// Whose Proxmox VE takes as long as the real one for everything, locks too, in a time that passes so many times faster.
     pub async fn hurried(release: Release, speed: u32) -> Self {
-        Self::serving(release, vec![], Some(Clock::hurried(speed))).await
+        Self::serving(release, |_| (), Some(Clock::hurried(speed))).await
     }
 
     /// With guests that are not ours.
     pub async fn with(release: Release, guests: Vec<SeedGuest>) -> Self {
-        Self::serving(release, guests, None).await
+        Self::shaped(release, |seed| seed.proxmox.guests = guests).await
     }
 
-    async fn serving(release: Release, guests: Vec<SeedGuest>, clock: Option<Clock>) -> Self {
+    /// On a site that begins otherwise.
+    pub async fn shaped(release: Release, shape: impl FnOnce(&mut Seed)) -> Self {
+        Self::serving(release, shape, None).await
+    }
+
+    async fn serving(release: Release, shape: impl FnOnce(&mut Seed), clock: Option<Clock>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut seed = Seed::default();
-        (seed.proxmox.version, seed.proxmox.guests) = (release, guests);
+        seed.proxmox.version = release;
+        shape(&mut seed);
         let options = serve::Options {
             net: NetMode::Simulated,
             fast: clock.is_none(),

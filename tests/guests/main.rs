@@ -2,4 +2,5 @@
 //! a real site.
 mod bed;
 mod changes;
+mod clones;
 mod lives;

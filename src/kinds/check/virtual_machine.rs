@@ -30,6 +30,7 @@ pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
             one_disk(declarations, machine, i, disk, found);
         }
         firmware(machine, found);
+        linked(machine, found);
         snippets(machine, found);
         own_tags(machine, found);
         defaults(declarations, machine, found);
@@ -131,6 +132,15 @@ fn firmware(machine: &Declared<VirtualMachine>, found: &mut Vec<Diagnostic>) {
         let field = if spec.efi_disk.is_some() { "spec.efiDisk" } else { "spec.tpm" };
         let hint = "leave it out: the copy gets what its source has";
         found.push(wrong(machine, field, "firmware is not added to a copy", hint));
+    }
+}
+
+/// A linked clone lies where its template does (`PVE::API2::Qemu`, clone_vm).
+fn linked(machine: &Declared<VirtualMachine>, found: &mut Vec<Diagnostic>) {
+    let clone = machine.spec.clone.as_ref().filter(|clone| !clone.full && clone.storage.is_some());
+    if clone.is_some() {
+        let hint = "leave `storage` out, or write `full: true` to copy the disks";
+        found.push(wrong(machine, "spec.clone.storage", "a linked clone lies where its template lies", hint));
     }
 }
 
