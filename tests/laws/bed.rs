@@ -1,12 +1,13 @@
 //! A sandbox in this process, and passes over it through real clients.
-use super::random::Random;
+use super::{random::Random, takeover};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    sync::Arc,
+    path::Path,
+    sync::{Arc, Mutex},
 };
 use trueup::{
     engine::{self, Estate, Report},
@@ -16,7 +17,7 @@ use trueup::{
     },
     ledger::Lock,
     manifest::SourceFile,
-    model::{ObjectId, Plan, Uid, Verb},
+    model::{Plan, Uid},
     plan::Consent,
     providers::{Providers, cloudflare, host::Host, http::Trust, proxmox, sandbox_connection::Connection, traefik},
     resources::Change,
@@ -38,12 +39,33 @@ pub struct Bed {
     uids: u64,
     clock: i64,
     directory: tempfile::TempDir,
+    /// A guest of somebody else under an id of ours, as they made it.
+    theirs: Option<String>,
+}
+
+/// What a dry run showed.
+pub struct Preview {
+    pub plan: Plan<Change>,
+    pub consent: Consent,
+}
+
+/// The consent that a report asks for.
+fn asked(report: &Report) -> Option<Consent> {
+    let withheld = report.waves.iter().flat_map(|wave| &wave.withheld).chain(&report.withheld).next();
+    let digest = match (&report.refusal, withheld) {
+        (Some(refusal), _) => refusal.digest.clone(),
+        (None, Some((_, why))) => {
+            why.split_once("--consent ").map(|(_, rest)| rest.chars().take_while(char::is_ascii_hexdigit).collect())
+        }
+        (None, None) => None,
+    };
+    digest.map(|digest| Consent { digest: Some(digest), named: BTreeSet::new() })
 }
 
 impl Bed {
     /// A fresh sandbox with things in it that are not ours.
     pub async fn new(random: &mut Random) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let mut seed = Seed::default();
         let config = [("hostname", "by-hand"), ("memory", "512"), ("ostype", "debian"), ("description", "mine\n")];
         let config = serde_json::from_value(json!(BTreeMap::from(config))).unwrap();
@@ -57,7 +79,7 @@ impl Bed {
                        services:\n    by-hand:\n      loadBalancer:\n        servers:\n          - url: http://127.0.0.1:1\n";
         let file = Drift::File { vmid: None, path: FOREIGN_FILE.into(), content: content.into() };
         drift::apply(running.site(), file).await.unwrap();
-        Self { running, lock: Lock::default(), uids: random.below(1 << 40), clock: 0, directory }
+        Self { running, lock: Lock::default(), uids: random.below(1 << 40), clock: 0, directory, theirs: None }
     }
 
     fn declare(&mut self, text: &str) -> Declarations {
@@ -86,22 +108,58 @@ impl Bed {
         Arc::new(Estate { declarations, providers, resources: RESOURCES, without: BTreeMap::new() })
     }
 
-    /// One pass; where a guard refuses, again with the consent that the refusal asks for, as a person would give it.
+    /// What a dry run shows, and the consent that it asks for, as a person would give it.
+    pub async fn preview(&self, estate: &Arc<Estate<Declarations>>) -> Preview {
+        let report = engine::dry_run(estate, &engine::Options::default(), &|_| {}).await;
+        Preview { consent: asked(&report).unwrap_or_default(), plan: report.first }
+    }
+
+    /// One pass with this consent.
+    pub async fn pass_with(&self, estate: &Arc<Estate<Declarations>>, consent: Consent) -> Report {
+        engine::pass(estate, &engine::Options { consent, ..Default::default() }, &|_| {}).await
+    }
+
+    /// One pass; where a guard refuses, again with the consent that the refusal asks for.
     pub async fn pass(&mut self, text: &str) -> Report {
         let estate = self.estate(text);
-        let tell = |_: engine::Event<'_>| {};
-        let report = engine::pass(&estate, &engine::Options::default(), &tell).await;
-        let withheld = report.waves.iter().flat_map(|wave| &wave.withheld).next();
-        let digest = match (&report.refusal, withheld) {
-            (Some(refusal), _) => refusal.digest.clone(),
-            (None, Some((_, why))) => {
-                why.split_once("--consent ").map(|(_, rest)| rest.chars().take_while(char::is_ascii_hexdigit).collect())
+        let report = self.pass_with(&estate, Consent::default()).await;
+        match asked(&report) {
+            Some(consent) => self.pass_with(&estate, consent).await,
+            None => report,
+        }
+    }
+
+    /// One pass; when it has looked and is about to write, somebody else takes this id.
+    pub async fn pass_disturbed(&mut self, text: &str, vmid: u32) -> Report {
+        let estate = self.estate(text);
+        let preview = self.preview(&estate).await;
+        let (site, theirs) = (Arc::clone(self.running.site()), Mutex::new(None));
+        let tell = |event: engine::Event<'_>| {
+            if let engine::Event::Applying { wave: 0, .. } = event {
+                *theirs.lock().unwrap() = Some(takeover::take_over(&site, vmid));
             }
-            (None, None) => None,
         };
-        let Some(digest) = digest else { return report };
-        let consent = Consent { digest: Some(digest), named: BTreeSet::new() };
-        engine::pass(&estate, &engine::Options { consent, ..Default::default() }, &tell).await
+        let options = engine::Options { consent: preview.consent, ..Default::default() };
+        let report = engine::pass(&estate, &options, &tell).await;
+        // A pass that had nothing to do was not under way.
+        self.theirs = theirs.into_inner().unwrap().or_else(|| Some(takeover::take_over(&site, vmid)));
+        report
+    }
+
+    /// Somebody else takes this id.
+    pub fn give_to_somebody_else(&mut self, vmid: u32) {
+        self.theirs = Some(takeover::take_over(self.running.site(), vmid));
+    }
+
+    /// Whether their guest is as they made it.
+    pub fn is_untouched(&self, vmid: u32) -> bool {
+        self.theirs.as_ref() == Some(&takeover::whole(self.running.site(), vmid))
+    }
+
+    /// They destroy it again.
+    pub fn take_away(&mut self, vmid: u32) {
+        self.theirs = None;
+        takeover::destroy(self.running.site(), vmid);
     }
 
     /// How many writes any system has seen.
@@ -123,44 +181,30 @@ impl Bed {
         let records = state["records"][ZONE].as_object().unwrap();
         let mine: Vec<&Value> = records.values().filter(|r| r["name"] == "by-hand.decent-cloud.org").collect();
         let file = fs::read(self.directory.path().join("sandbox/node").join(FOREIGN_FILE.trim_start_matches('/')));
-        format!("{}\n{mine:?}\n{:?}", self.config(FOREIGN_GUEST).await, file.unwrap())
+        format!("{}\n{mine:?}\n{:?}", self.config(FOREIGN_GUEST), file.unwrap())
     }
 
     /// A guest's configuration, pending included, and whether it runs.
-    pub async fn config(&self, vmid: u32) -> String {
+    fn config(&self, vmid: u32) -> String {
         let state = serde_json::to_value(self.running.site().proxmox.snapshot()).unwrap();
         state["guests"][vmid.to_string()].to_string()
     }
 
-    /// The id of one of our guests.
-    pub fn some_guest(&self, random: &mut Random) -> u32 {
-        let ids: Vec<u32> = self.lock.objects.values().filter_map(|entry| entry.vmid).collect();
-        *random.pick(&ids)
+    /// The ids of our guests that are there.
+    pub fn vmids(&self) -> BTreeSet<u32> {
+        self.running
+            .site()
+            .proxmox
+            .guests()
+            .iter()
+            .map(|guest| guest.vmid)
+            .filter(|vmid| *vmid != FOREIGN_GUEST)
+            .collect()
     }
 
-    /// Somebody destroys our guest and makes another one under its id.
-    pub async fn replace_by_foreign(&self, vmid: u32) {
-        let call = |method: &str, path: String, body: Option<Value>| Drift::Call {
-            system: "proxmox".into(),
-            method: method.into(),
-            path,
-            body,
-        };
-        let site = self.running.site();
-        let guest = Drift::Power { guest: vmid.to_string(), running: false };
-        drift::apply(site, guest).await.unwrap();
-        let path = format!("/api2/json/nodes/pve1/lxc/{vmid}");
-        drift::apply(site, call("DELETE", path, None)).await.unwrap();
-        let body = json!({
-            "vmid": vmid, "hostname": "theirs", "storage": "local",
-            "ostemplate": "local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst",
-        });
-        drift::apply(site, call("POST", "/api2/json/nodes/pve1/lxc".into(), Some(body))).await.unwrap();
-        // A task has its effect when it is next looked at.
-        while self.config(vmid).await.contains("\"lock\":\"create\"") || !self.config(vmid).await.contains("theirs") {
-            tokio::task::yield_now().await;
-            let _ = site.proxmox.guests();
-        }
+    /// Whether the manifests of the last pass want a guest of this id.
+    pub fn wants(&self, vmid: u32) -> bool {
+        self.lock.objects.values().any(|entry| entry.vmid == Some(vmid))
     }
 
     /// No uid stands for two guests, tunnels or records of one name and type.
@@ -182,6 +226,12 @@ impl Bed {
     pub async fn end(self) {
         self.running.stop().await.unwrap();
     }
+}
+
+/// In memory where the machine has that: nothing here is to outlive its process.
+fn directory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
 fn providers(connection: &Connection) -> Providers {
@@ -206,17 +256,6 @@ fn providers(connection: &Connection) -> Providers {
         host: Some(host),
         ..Providers::default()
     }
-}
-
-/// What a plan promised: objects, with the verbs that were shown or sketched.
-pub fn promised(plan: &Plan<Change>) -> BTreeMap<ObjectId, BTreeSet<Verb>> {
-    let mut out: BTreeMap<ObjectId, BTreeSet<Verb>> = BTreeMap::new();
-    let now = plan.steps.iter().map(|step| (&step.id.object, step.verb));
-    let later = plan.later.iter().map(|later| (&later.object, later.verb));
-    for (object, verb) in now.chain(later) {
-        out.entry(object.clone()).or_default().insert(verb);
-    }
-    out
 }
 
 pub fn rule(system: &str, writes: bool, nth: Option<u64>, when: When, what: What) -> Fault {

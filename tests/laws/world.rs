@@ -21,12 +21,15 @@ spec:
   traefik: { dynamicDirectory: /etc/traefik/dynamic, api: 'http://127.0.0.1:8080' }
 ";
 
-/// Site and gateway, up to four guests, and for each of them some of what a guest can have.
+/// Guests. Two of them together are what most surprises need; a third is there to be undisturbed.
+const NAMES: [&str; 3] = ["ant", "bee", "cat"];
+
+/// Site and gateway, up to three guests, and for each of them some of what a guest can have.
 pub fn manifests(random: &mut Random) -> String {
     let mut text = SITE.to_string();
     let mut guests = vec![];
-    for name in ["ant", "bee", "cat", "dog"] {
-        if random.chance(2, 3) {
+    for name in NAMES {
+        if random.chance(1, 2) {
             guest(&mut text, name, random);
             guests.push(name);
         }
@@ -55,18 +58,8 @@ pub fn manifests(random: &mut Random) -> String {
     text
 }
 
-/// The same with a guest in it.
-pub fn with_at_least_one_guest(random: &mut Random) -> String {
-    loop {
-        let text = manifests(random);
-        if text.contains("kind: Container") {
-            return text;
-        }
-    }
-}
-
 fn guest(text: &mut String, name: &str, random: &mut Random) {
-    let n = 5 + ["ant", "bee", "cat", "dog"].iter().position(|other| *other == name).unwrap();
+    let n = 5 + NAMES.iter().position(|other| *other == name).unwrap();
     let memory = 256 * (1 + random.below(3));
     let tags = if random.chance(1, 2) { ", tags: [b, a]" } else { "" };
     let size = 4;
