@@ -9,7 +9,7 @@ use crate::{
     kinds::{
         Declarations, Declared,
         container::{RestartPolicy, Tag},
-        virtual_machine::{Bios, Disk, ImageSource, VirtualMachine},
+        virtual_machine::{Bios, Disk, ImageSource, Snippets, VirtualMachine},
     },
     manifest::Diagnostic,
     model::Size,
@@ -105,11 +105,14 @@ fn one_disk(
     found: &mut Vec<Diagnostic>,
 ) {
     let path = |field: &str| format!("spec.disks.{i}.{field}");
-    if let Some(size) = disk.size.filter(|size| size.whole_gib().is_none_or(|gib| gib == 0)) {
+    // What is taken over has the size that it has.
+    let adopted = machine.meta.adopt.is_some();
+    let is_odd = |size: &Size| size.bytes() == 0 || (size.whole_gib().is_none() && !adopted);
+    if let Some(size) = disk.size.filter(is_odd) {
         let message = format!("{size} is not a whole number of GiB");
         found.push(wrong(machine, &path("size"), message, "Proxmox allocates disks in GiB"));
     }
-    if disk.size.is_none() && disk.image.is_none() && !disk.detached && machine.spec.clone.is_none() {
+    if disk.size.is_none() && disk.image.is_none() && !disk.detached && machine.spec.clone.is_none() && !adopted {
         let hint = "add `size`, or `image` to start from";
         found.push(wrong(machine, &path("slot"), format!("the disk {} has no size", disk.slot), hint));
     }
@@ -154,10 +157,7 @@ fn snippets(machine: &Declared<VirtualMachine>, found: &mut Vec<Diagnostic>) {
     ];
     for (field, volume) in all {
         let Some(volume) = volume else { continue };
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | ':' | '/');
-        let right =
-            volume.split_once(":snippets/").is_some_and(|(storage, file)| !storage.is_empty() && !file.is_empty());
-        if !right || !volume.chars().all(plain) {
+        if !Snippets::is_volume(volume) {
             let message = format!("`{volume}` is no snippet");
             let hint = "write the volume, such as local:snippets/user.yaml; the file is put there on the node";
             found.push(wrong(machine, &format!("spec.cloudInit.snippets.{field}"), message, hint));

@@ -2,32 +2,22 @@
 //!
 //! A field is said only if it is read back as what is there; what is not said is left alone by every pass. Interfaces are the
 //! exception: one that a manifest does not name is taken away, so a guest with one that cannot be named is not imported.
+use super::reading::{Reading, Said, four, six, storage_of};
 use crate::{
     kinds::{
         container::{
-            Address4, Address6, Console, ConsoleMode, Container, CpuLimit, Device, Dns, Feature, MountPoint,
-            NetworkDevice, RestartPolicy, RootFs, Startup, State, Tag,
+            Console, ConsoleMode, Container, CpuLimit, Device, Feature, MountPoint, NetworkDevice, RestartPolicy,
+            RootFs, State,
         },
         declared::Declarations,
     },
-    model::{Auto, Identifier, Period, Rate, Size, Vmid},
+    model::{Auto, Identifier, Rate, Size, Vmid},
     providers::proxmox::{
-        network::Interface,
-        notes::{TAG, UNITS_TAG},
         property::Properties,
-        tags,
         values::{bytes, is_true},
     },
     resources::guest::{Live, container::mounts},
 };
-use std::{net::IpAddr, str::FromStr};
-
-/// A spec, and what of the guest it does not say.
-pub struct Said {
-    pub spec: Container,
-    /// In words, for a comment.
-    pub left: Vec<String>,
-}
 
 /// Settings that say nothing about how the guest should be, or that cannot be changed.
 const QUIET: [&str; 9] =
@@ -37,10 +27,10 @@ const QUIET: [&str; 9] =
 ///
 /// # Errors
 /// Why no manifest could say what it is.
-pub fn said(vmid: Vmid, live: &Live, declared: &Declarations) -> Result<Said, String> {
+pub fn said(vmid: Vmid, live: &Live, declared: &Declarations) -> Result<Said<Container>, String> {
     let defaults = declared.site().map(|site| site.spec.proxmox.defaults.clone()).unwrap_or_default();
     let root = declared.site().is_some_and(|site| site.spec.host.is_some());
-    let mut of = Reading { live, root, left: vec![], taken: vec![] };
+    let mut of = Reading::new(live, root);
     let hostname =
         of.text("hostname").ok_or(format!("it has no hostname: give it one (`pct set {vmid} --hostname …`)"))?;
     let hostname = hostname.parse().map_err(|why| format!("its hostname cannot be written: {why}"))?;
@@ -85,48 +75,10 @@ pub fn said(vmid: Vmid, live: &Live, declared: &Declarations) -> Result<Said, St
         restart_policy: RestartPolicy::Never,
         keep: vec![],
     };
-    let mut left = of.left;
-    let quiet = |key: &str| QUIET.contains(&key) || of.taken.iter().any(|taken| taken == key);
-    left.extend(live.config.values.keys().filter(|key| !quiet(key)).cloned());
-    Ok(Said { spec, left })
+    Ok(Said { spec, left: of.left(&QUIET) })
 }
 
-struct Reading<'a> {
-    live: &'a Live,
-    /// Whether the site reaches its node, through which alone some options can be set: without, they are not said.
-    root: bool,
-    left: Vec<String>,
-    /// Settings that were looked at.
-    taken: Vec<String>,
-}
-
-impl<'a> Reading<'a> {
-    /// A setting that is more than blank.
-    fn text(&mut self, key: &str) -> Option<&'a str> {
-        self.taken.push(key.to_owned());
-        self.live.config.get(key).map(str::trim).filter(|text| !text.is_empty())
-    }
-
-    /// What is not read as a number is named and not said.
-    fn number<T: FromStr>(&mut self, key: &str) -> Option<T> {
-        let text = self.text(key)?;
-        let number = text.parse().ok();
-        if number.is_none() {
-            self.left.push(format!("{key} {text}"));
-        }
-        number
-    }
-
-    /// What is outside of a range is named and not said.
-    fn within(&mut self, key: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
-        let number: u32 = self.number(key)?;
-        if !range.contains(&number) {
-            self.left.push(format!("{key} {number}"));
-            return None;
-        }
-        Some(number)
-    }
-
+impl Reading<'_> {
     fn cpu_limit(&mut self) -> Option<CpuLimit> {
         let number: f64 = self.number("cpulimit")?;
         let said: Option<CpuLimit> = serde_yaml::from_value(number.into()).ok();
@@ -183,18 +135,6 @@ impl<'a> Reading<'a> {
         said
     }
 
-    fn flag(&mut self, key: &str) -> Option<bool> {
-        self.text(key).map(is_true)
-    }
-
-    /// Names the properties that were not said.
-    fn rest(&mut self, of: &str, value: &Properties, said: &[&str]) {
-        let rest: Vec<&str> = value.iter().map(|(key, _)| key).filter(|key| !said.contains(key)).collect();
-        if !rest.is_empty() {
-            self.left.push(format!("{of} {}", rest.join(" ")));
-        }
-    }
-
     fn rootfs(&mut self, vmid: Vmid, default: Option<&Identifier>) -> Result<RootFs, String> {
         let value = Properties::parse(self.text("rootfs").ok_or("it has no root disk")?);
         let storage = storage_of(&value).ok_or("its root disk is not a volume of a storage")?;
@@ -246,7 +186,8 @@ impl<'a> Reading<'a> {
             let wrong = |what: &str, why: String| format!("the {what} of {key} cannot be written: {why}");
             let name = interface.name.parse().map_err(|why| wrong("name", why))?;
             let bridge: Identifier = interface.bridge.parse().map_err(|why| wrong("bridge", why))?;
-            let (four, six) = (four(&interface), six(&interface));
+            let four = four(interface.ip.as_deref(), interface.gateway);
+            let six = six(interface.ip6.as_deref(), interface.gateway6);
             let rate = interface.rate.as_ref().and_then(|rate| {
                 let said: Rate = format!("{rate}MB/s").parse().ok()?;
                 (said.megabytes() == *rate).then_some(said)
@@ -285,27 +226,6 @@ impl<'a> Reading<'a> {
         Ok(said)
     }
 
-    fn dns(&mut self) -> Option<Dns> {
-        let servers = self.text("nameserver").map(|text| {
-            let all: Option<Vec<IpAddr>> =
-                text.split([' ', ',', ';']).filter(|word| !word.is_empty()).map(|word| word.parse().ok()).collect();
-            all.ok_or(text)
-        });
-        let search = self.text("searchdomain").map(|text| text.parse().map_err(|_| text));
-        let mut said = Dns { servers: vec![], search: None };
-        match servers {
-            Some(Ok(servers)) => said.servers = servers,
-            Some(Err(text)) => self.left.push(format!("nameserver {text}")),
-            None => {}
-        }
-        match search {
-            Some(Ok(search)) => said.search = Some(search),
-            Some(Err(text)) => self.left.push(format!("searchdomain {text}")),
-            None => {}
-        }
-        (!said.servers.is_empty() || said.search.is_some()).then_some(said)
-    }
-
     /// All switches or none: those that are not said would be switched off.
     fn features(&mut self) -> Option<Vec<Feature>> {
         let value = Properties::parse(self.text("features")?);
@@ -323,61 +243,5 @@ impl<'a> Reading<'a> {
             self.left.push(format!("features {}", names.join(" ")));
         }
         Some(on).filter(|on| free && !on.is_empty())
-    }
-
-    fn startup(&mut self) -> Option<Startup> {
-        let text = self.text("startup")?;
-        let mut said = Startup::default();
-        for (key, value) in Properties::parse(text).iter() {
-            let seconds = || value.parse().ok().map(Period::seconds);
-            let read = match key {
-                Properties::BARE | "order" => value.parse().ok().map(|order| said.order = Some(order)),
-                "up" => seconds().map(|up| said.up = Some(up)),
-                "down" => seconds().map(|down| said.down = Some(down)),
-                _ => None,
-            };
-            if read.is_none() {
-                self.left.push(format!("startup {text}"));
-                return None;
-            }
-        }
-        Some(said)
-    }
-
-    fn tags(&mut self) -> Vec<Tag> {
-        let all = tags::parse(self.text("tags").unwrap_or_default());
-        let theirs = all.iter().filter(|tag| !matches!(tag.as_str(), TAG | UNITS_TAG));
-        theirs.filter_map(|tag| tag.parse().ok()).collect()
-    }
-}
-
-/// The storage of a volume; `None` for a path of the node.
-fn storage_of(value: &Properties) -> Option<Identifier> {
-    let (storage, _) = value.get(Properties::BARE).or(value.get("volume"))?.split_once(':')?;
-    storage.parse().ok()
-}
-
-/// Address and gateway, which are one field: `None` where they cannot be said, or there are none.
-fn four(interface: &Interface) -> Option<(Address4, Option<std::net::Ipv4Addr>)> {
-    let address: Address4 = interface.ip.as_ref()?.parse().ok()?;
-    match (address, interface.gateway) {
-        (_, None) => Some((address, None)),
-        (Address4::Fixed(own), Some(gateway)) => {
-            let near = own.prefix() == 32 || own.network().contains(&gateway);
-            (near && own.address() != gateway).then_some((address, Some(gateway)))
-        }
-        _ => None,
-    }
-}
-
-fn six(interface: &Interface) -> Option<(Address6, Option<std::net::Ipv6Addr>)> {
-    let address: Address6 = interface.ip6.as_ref()?.parse().ok()?;
-    match (address, interface.gateway6) {
-        (_, None) => Some((address, None)),
-        (Address6::Fixed(own), Some(gateway)) => {
-            let near = own.prefix() == 128 || own.network().contains(&gateway) || gateway.is_unicast_link_local();
-            (near && own.address() != gateway).then_some((address, Some(gateway)))
-        }
-        _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The text of a manifest.
-use super::{container::Said, yaml};
+use super::{reading::Said, yaml};
 use crate::{
-    kinds::{container::Container, declared::Spec},
+    kinds::declared::Spec,
     manifest::API_VERSION,
     model::{Name, Vmid},
     resources::guest::Live,
@@ -11,28 +11,25 @@ use serde_yaml::{Mapping, Value};
 /// Fields that say what holds anyway.
 const DEFAULTS: [(&str, &str); 2] = [("state", "running"), ("restartPolicy", "never")];
 
-/// The document of a container. The annotation makes the next pass take the guest over.
-pub fn text(name: &Name, vmid: Vmid, live: &Live, said: Said) -> String {
-    let mut spec = said.spec;
-    if spec.hostname.as_ref().is_some_and(|hostname| hostname.as_str() == name.as_str()) {
-        spec.hostname = None;
-    }
+/// The document of a guest. The annotation makes the next pass take the guest over. `source`: what to add to the manifest to
+/// be able to make it anew.
+pub fn text<S: Spec>(name: &Name, vmid: Vmid, live: &Live, said: &Said<S>, source: &str) -> String {
     let mut out = format!("# {} {vmid} on {}, as it was when it was imported.\n", capital(live.kind), live.node);
     if !said.left.is_empty() {
         out += &comment(&format!("Left as it is, because this manifest does not say it: {}.", said.left.join("; ")));
     }
-    out += &comment(
-        "What it was made from is not known. To be able to make it anew, add `template:`; until then keep the annotation.",
-    );
+    out += &comment(&format!(
+        "What it was made from is not known. To be able to make it anew, add {source}; until then keep the annotation."
+    ));
     let key = |text: &str| Value::from(text);
     let annotations = Mapping::from_iter([(key("trueup/adopt"), Value::from(vmid.to_string()))]);
     let metadata =
         Mapping::from_iter([(key("name"), Value::from(name.as_str())), (key("annotations"), annotations.into())]);
-    let mut spec = serde_yaml::to_value(&spec).unwrap_or_default();
+    let mut spec = serde_yaml::to_value(&said.spec).unwrap_or_default();
     tidy(&mut spec);
     let document = Mapping::from_iter([
         (key("apiVersion"), Value::from(API_VERSION)),
-        (key("kind"), Value::from(Container::KIND)),
+        (key("kind"), Value::from(S::KIND)),
         (key("metadata"), metadata.into()),
         (key("spec"), spec),
     ]);
@@ -49,8 +46,10 @@ fn tidy(spec: &mut Value) {
     }
     let devices = fields.get_mut("networks").and_then(Value::as_sequence_mut);
     for device in devices.into_iter().flatten().filter_map(Value::as_mapping_mut) {
-        if device.get("hwaddr").and_then(Value::as_str) == Some("auto") {
-            device.remove("hwaddr");
+        for (field, default) in [("hwaddr", "auto"), ("model", "virtio")] {
+            if device.get(field).and_then(Value::as_str) == Some(default) {
+                device.remove(field);
+            }
         }
     }
 }

@@ -5,15 +5,17 @@
 //! imported, and why is said.
 mod choice;
 mod container;
+mod machine;
 mod manifest;
 mod name;
+mod reading;
 #[cfg(test)]
 mod tests;
 mod yaml;
 
 pub use choice::Choice;
 
-use super::{declared::Declarations, load::load};
+use super::{container::Hostname, declared::Declarations, load::load};
 use crate::{
     manifest::{Diagnostic, SourceFile},
     model::{Found, Inventory, Name, Vmid},
@@ -102,14 +104,26 @@ fn one(
     }
     match live.kind {
         GuestType::Lxc => {
-            let said = container::said(vmid, live, declared).map_err(refuse)?;
-            let name = name::free(said.spec.hostname.as_ref().map_or("", |hostname| hostname.as_str()), vmid, names);
-            let text = manifest::text(&name, vmid, live, said);
-            names.insert(name.clone());
+            let mut said = container::said(vmid, live, declared).map_err(refuse)?;
+            let name = named(&mut said.spec.hostname, vmid, names);
+            let text = manifest::text(&name, vmid, live, &said, "`template:`");
             Ok((name, text))
         }
-        GuestType::Qemu => Err(refuse("virtual machines cannot be imported yet".into())),
+        GuestType::Qemu => {
+            let mut said = machine::said(vmid, live, declared).map_err(refuse)?;
+            let name = named(&mut said.spec.hostname, vmid, names);
+            let text = manifest::text(&name, vmid, live, &said, "`clone:`, or the `image:` of a disk");
+            Ok((name, text))
+        }
     }
+}
+
+/// A name for its manifest, which says the hostname anyway where they are the same.
+fn named(hostname: &mut Option<Hostname>, vmid: Vmid, names: &mut BTreeSet<Name>) -> Name {
+    let name = name::free(hostname.as_ref().map_or("", Hostname::as_str), vmid, names);
+    hostname.take_if(|hostname| hostname.as_str() == name.as_str());
+    names.insert(name.clone());
+    name
 }
 
 /// What a guest calls itself.

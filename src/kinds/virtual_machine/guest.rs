@@ -53,6 +53,11 @@ pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World)
             Found::Foreign(foreign) => Some(&foreign.live),
             Found::Duplicates(_) => None,
         });
+        let absent = there.is_none() && matches!(observed, Observation::Complete(_));
+        if absent && declared.meta.adopt.is_some() && !declared.spec.has_source() {
+            wants.conflicts.push(gone(declared, vmid));
+            continue;
+        }
         match desired(declarations, declared, live) {
             Ok(desired) => {
                 let named = declared.meta.adopt.as_ref().is_some_and(|id| *id == vmid.to_string());
@@ -68,6 +73,18 @@ pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World)
         }
     }
     wants
+}
+
+/// It was adopted, or is to be, and there is none. Disks made anew would be blank.
+fn gone(declared: &Declared<VirtualMachine>, vmid: Vmid) -> Note {
+    Note {
+        object: Guest::id(&vmid),
+        declared: Some(declared.id()),
+        text: "is not there, and neither a `clone` nor the `image` of a disk says what it is made from".into(),
+        hint: Some(
+            "name one of them to make it anew, take `trueup/adopt` off to make it with blank disks, or take the manifest out of the tree".into(),
+        ),
+    }
 }
 
 /// `Err` names what neither the manifest nor the Site says.
@@ -128,8 +145,11 @@ fn desired(
         }),
         false => None,
     };
+    // One that has no name keeps none, until its manifest gives it one.
+    let is_nameless = |live: &Live| live.config.get("name").is_none_or(|name| name.trim().is_empty());
+    let stays_nameless = declared.meta.adopt.is_some() && spec.hostname.is_none() && live.is_some_and(is_nameless);
     let machine = Machine {
-        name,
+        name: Some(name).filter(|_| !stays_nameless),
         origin,
         options: options(spec),
         disks,
@@ -278,7 +298,7 @@ fn snippets(snippets: &super::Snippets) -> String {
 }
 
 /// What cloud-init does with a card. `manual`: nothing.
-fn addressing(card: &Card) -> Option<String> {
+pub(in crate::kinds) fn addressing(card: &Card) -> Option<String> {
     let four = card.address.filter(|address| *address != Address4::Manual);
     let six = card.address6.filter(|address| *address != Address6::Manual);
     let parts = [

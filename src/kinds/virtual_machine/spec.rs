@@ -122,6 +122,11 @@ impl VirtualMachine {
         self.hostname.clone().unwrap_or_else(|| name.into())
     }
 
+    /// Whether it says what the machine is made from; without, its disks are made blank.
+    pub fn has_source(&self) -> bool {
+        self.clone.is_some() || self.disks.iter().any(|disk| disk.image.is_some())
+    }
+
     /// Whether it has, or is to have, a drive for cloud-init: whatever is said of its insides needs one.
     pub fn has_cloud_init(&self) -> bool {
         let addressed = |card: &Card| card.address.is_some() || card.address6.is_some();
@@ -382,6 +387,15 @@ pub struct Snippets {
     /// What the vendor adds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
+}
+
+impl Snippets {
+    /// Whether a text is a volume of a snippet, such as `local:snippets/user.yaml`.
+    pub fn is_volume(text: &str) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | ':' | '/');
+        let parts = text.split_once(":snippets/");
+        parts.is_some_and(|(storage, file)| !storage.is_empty() && !file.is_empty()) && text.chars().all(plain)
+    }
 }
 
 /// The guest agent.

@@ -207,7 +207,8 @@ async fn look_at_machine(pve: &Proxmox, at: &At, live: &mut Live) -> Answer<()> 
             }
         }
     }
-    if ours && machine::settings::cloud_drive(live).is_some() {
+    // Of one that is to be taken over too: a pass would write the drive anew.
+    if live.running && machine::settings::cloud_drive(live).is_some() {
         live.machine.stale_drive = match pve.cloud_init_is_stale(at).await {
             // Without this look a drive that was left behind goes unnoticed; nothing else does.
             Err(refused) if matches!(refused.class, Class::Invalid | Class::Denied) => false,

@@ -117,7 +117,7 @@ fn update(desired: &Desired, live: &Live, stale_mark: bool, marked: bool) -> Vec
     let mut drafts = vec![];
     let found = settings::differences(desired, live, marked);
     let written = found.written();
-    let waits = waits_for_start(live, &found);
+    let waits = waits_for_start(desired, live, &found);
     for (disk, bytes, field) in found.grow {
         drafts.push(Draft::new(Verb::Update, Change::Grow { disk, bytes }).fields([field]));
     }
@@ -171,7 +171,7 @@ fn power(desired: &Desired, live: &Live, waits: &[String], written: &[String]) -
             Some(if leases(desired) { draft.unsettles() } else { draft })
         }
         // A start writes it anyway.
-        (true, true) if live.machine.stale_drive || written.iter().any(|key| is_inside(live, key)) => {
+        (true, true) if has_old_drive(desired, live) || written.iter().any(|key| is_inside(live, key)) => {
             let field = Field::differs("cloudInit", None::<&str>, Some("as it is in the configuration"));
             Some(Draft::new(Verb::Update, Change::RewriteDrive).fields(field))
         }
@@ -203,7 +203,7 @@ fn anew(desired: &Desired, live: &Live) -> Vec<Draft<Change>> {
 }
 
 /// Settings of a running guest that wait for its next start: now, or once these keys are written.
-fn waits_for_start(live: &Live, found: &settings::Differences) -> Vec<String> {
+fn waits_for_start(desired: &Desired, live: &Live, found: &settings::Differences) -> Vec<String> {
     if !live.running {
         return vec![];
     }
@@ -217,12 +217,17 @@ fn waits_for_start(live: &Live, found: &settings::Differences) -> Vec<String> {
     // What is written anew replaces what is pending.
     let now = live.config.pending.iter().filter(|key| !written.contains(key));
     let mut all: Vec<String> = soon.chain(now).cloned().collect();
-    if live.machine.stale_drive {
+    if has_old_drive(desired, live) {
         all.push("cloud-init".into());
     }
     all.sort();
     all.dedup();
     all
+}
+
+/// Whether its drive holds other values for cloud-init than its configuration, and the manifest speaks of that.
+fn has_old_drive(desired: &Desired, live: &Live) -> bool {
+    live.machine.stale_drive && matches!(&desired.body, Body::Machine(machine) if machine.drive.is_some())
 }
 
 /// Whether a value is one that cloud-init hands to the guest.
@@ -265,7 +270,7 @@ pub fn remark(desired: &Desired, live: &Live) -> Option<String> {
     }
     if desired.running && desired.restarts == Restarts::Never {
         let found = settings::differences(desired, live, false);
-        let waits = waits_for_start(live, &found);
+        let waits = waits_for_start(desired, live, &found);
         if !waits.is_empty() {
             said.push(format!("needs a restart for {}", waits.join(", ")));
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What only a virtual machine has. `None`: not spoken of.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Machine {
-    pub name: String,
+    pub name: Option<String>,
     /// What it is copied from. Without it, it is made from its disks.
     pub origin: Option<Origin>,
     /// Options of [`super::options::MANAGED`] in the words of Proxmox; an empty value: to be unset.

@@ -1,8 +1,11 @@
 //! One disk of a virtual machine: `local:101/vm-101-disk-0.raw,discard=on,size=8G`.
 use super::Disk;
-use crate::providers::proxmox::{
-    property::Properties,
-    values::{bytes, is_true},
+use crate::{
+    providers::proxmox::{
+        property::Properties,
+        values::{bytes, is_true},
+    },
+    resources::guest::settings::gibibytes,
 };
 
 /// Whether a key of the configuration is a place for disks: `scsi0`.
@@ -38,7 +41,7 @@ pub fn size(value: &str) -> Option<u64> {
 pub fn new(disk: &Disk) -> String {
     let mut p = Properties::default();
     // An image brings its own size, and the disk grows when it is there.
-    let gib = if disk.image.is_some() { 0 } else { disk.size.map_or(0, |size| size.bytes() >> 30) };
+    let gib = disk.size.filter(|_| disk.image.is_none()).map_or("0".into(), gibibytes);
     p.put(Properties::BARE, Some(format!("{}:{gib}", disk.storage)));
     p.put("import-from", disk.image.as_ref());
     p.put("format", disk.format.as_ref());

@@ -1,7 +1,7 @@
 //! What only a virtual machine has: its settings, and where they differ. What nobody speaks of stays.
 mod card;
 mod desired;
-mod disk;
+pub mod disk;
 pub mod options;
 mod remarks;
 pub mod settings;

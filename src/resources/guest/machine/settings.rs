@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub fn parameters(desired: &Machine) -> BTreeMap<String, String> {
     let set = desired.options.iter().filter(|(_, value)| !value.is_empty());
     let mut out: BTreeMap<String, String> = set.map(|(key, value)| (key.clone(), value.clone())).collect();
-    out.insert("name".into(), desired.name.clone());
+    out.extend(desired.name.clone().map(|name| ("name".to_owned(), name)));
     out.extend(desired.disks.iter().map(|(slot, disk)| (slot.clone(), disk::new(disk))));
     out.extend(desired.firmware.clone());
     out.extend(desired.drive.as_ref().map(|drive| (drive.slot.clone(), format!("{}:cloudinit", drive.storage))));
@@ -27,7 +27,7 @@ pub fn parameters(desired: &Machine) -> BTreeMap<String, String> {
 
 /// Where a live machine is not as desired, as far as a change in place can help.
 pub fn differences(desired: &Machine, live: &Live, out: &mut Differences) {
-    out.scalar(live, "hostname", "name", Some(desired.name.clone()), |a, b| a == b);
+    out.scalar(live, "hostname", "name", desired.name.clone(), |a, b| a == b);
     for (key, wanted) in &desired.options {
         option(key, wanted, live, out);
     }

@@ -24,7 +24,7 @@ fn disk(size: Option<u64>) -> Disk {
 fn machine() -> Machine {
     let card = Card { model: "virtio".into(), bridge: "vmbr1".into(), vlan: Some(20), ..Card::default() };
     Machine {
-        name: "build".into(),
+        name: Some("build".into()),
         options: texts(&[
             ("agent", "1"),
             ("ciuser", "ops"),
