@@ -13,6 +13,7 @@ use trueup::{
     model::Uid,
     providers::{Providers, host::Host, http::Trust, proxmox, traefik},
     sandbox::{
+        drift::{self, Drift},
         faults::Fault,
         proxmox::{Clock, Guest, Kind, Release, SeedGuest, Task},
         seed::Seed,
@@ -40,6 +41,9 @@ pub struct Bed {
     running: Running,
     lock: Lock,
     uids: u8,
+    /// As a watching controller does: it knows what it has touched, where the list of the cluster lags behind.
+    keeps_client: bool,
+    client: Option<proxmox::Proxmox>,
     _directory: tempfile::TempDir,
 }
 
@@ -63,6 +67,13 @@ impl Bed {
         Self::serving(release, shape, None).await
     }
 
+    /// With a second node, `pve2`, passes by one client, and a time that passes so many times faster; nothing takes any
+    /// without a number.
+    pub async fn clustered(release: Release, speed: Option<u32>) -> Self {
+        let two = |seed: &mut Seed| *seed = std::mem::take(seed).with_bridge("pve2", "vmbr1", None);
+        Self { keeps_client: true, ..Self::serving(release, two, speed.map(Clock::hurried)).await }
+    }
+
     async fn serving(release: Release, shape: impl FnOnce(&mut Seed), clock: Option<Clock>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut seed = Seed::default();
@@ -75,7 +86,14 @@ impl Bed {
             seed,
             ..serve::Options::new(directory.path().join("sandbox"))
         };
-        Self { running: serve(options).await.unwrap(), lock: Lock::default(), uids: 0, _directory: directory }
+        Self {
+            running: serve(options).await.unwrap(),
+            lock: Lock::default(),
+            uids: 0,
+            keeps_client: false,
+            client: None,
+            _directory: directory,
+        }
     }
 
     fn declare(&mut self, text: &str) -> Declarations {
@@ -107,10 +125,12 @@ impl Bed {
             trust: Trust::Ca(fs::read_to_string(&connection.proxmox.ca).unwrap()),
             token: SecretString::from(fs::read_to_string(&connection.proxmox.token_file).unwrap().trim().to_owned()),
         };
+        let client = self.client.take().unwrap_or_else(|| proxmox::Proxmox::connect(access).unwrap());
+        self.client = self.keeps_client.then(|| client.clone());
         let host = Host::sandbox(&connection.host_socket);
         let api = traefik::Api::new(connection.traefik.url.parse().unwrap()).unwrap();
         let providers = Providers {
-            proxmox: Some(proxmox::Proxmox::connect(access).unwrap()),
+            proxmox: Some(client),
             traefik: Some(traefik::Traefik::new(host.clone(), "/etc/traefik/dynamic", Some(api))),
             host: Some(host),
             ..Providers::default()
@@ -146,6 +166,11 @@ impl Bed {
         });
     }
 
+    /// Somebody does this.
+    pub async fn drift(&self, drift: Drift) {
+        drift::apply(self.running.site(), drift).await.unwrap();
+    }
+
     /// The tasks of Proxmox VE, the last 2,000.
     pub fn tasks(&self) -> Vec<Task> {
         self.running.site().proxmox.snapshot().tasks
@@ -176,6 +201,14 @@ pub fn annotated(name: &str, vmid: u32, annotations: &str, more: &str) -> String
         "apiVersion: trueup/v1alpha1\nkind: Container\nmetadata: {{ name: {name}, annotations: {{ {annotations} }} }}\nspec: \
          {{ vmid: {vmid}, template: 'local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst', rootfs: {{ size: 8GiB }}, \
          features: [nesting]{more} }}\n---\n"
+    )
+}
+
+/// A virtual machine in the manifests; `more` begins with a comma.
+pub fn machine(name: &str, vmid: u32, more: &str) -> String {
+    format!(
+        "apiVersion: trueup/v1alpha1\nkind: VirtualMachine\nmetadata: {{ name: {name}, annotations: {{ trueup/deletion: \
+         delete }} }}\nspec: {{ vmid: {vmid}, memory: 512MiB, disks: [{{ slot: scsi0, size: 8GiB }}]{more} }}\n---\n"
     )
 }
 

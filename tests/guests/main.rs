@@ -4,3 +4,4 @@ mod bed;
 mod changes;
 mod clones;
 mod lives;
+mod moves;

@@ -17,6 +17,17 @@ impl Proxmox {
     /// One write, and its task; again while somebody else holds a lock, because then nothing was applied. It waits for its
     /// turn, and gives it up while it waits for a lock.
     pub(super) async fn act(&self, attempted: &str, method: Method, path: &str, pairs: &Pairs) -> Answer<()> {
+        self.acted(attempted, method, path, pairs).await.map(|_| ())
+    }
+
+    /// The same; gives the task, where the reply named one.
+    pub(super) async fn acted(
+        &self,
+        attempted: &str,
+        method: Method,
+        path: &str,
+        pairs: &Pairs,
+    ) -> Answer<Option<TaskId>> {
         let lanes = queue::lanes(&method, path, pairs);
         let deadline = Instant::now() + self.patience.lock;
         let mut pause = self.patience.first_look * 4;
@@ -66,14 +77,17 @@ impl Proxmox {
         }
     }
 
-    async fn act_once(&self, attempted: &str, method: &Method, path: &str, pairs: &Pairs) -> Answer<()> {
+    async fn act_once(&self, attempted: &str, method: &Method, path: &str, pairs: &Pairs) -> Answer<Option<TaskId>> {
         let began = jiff::Timestamp::now().as_second();
         match self.wire.write(attempted, method.clone(), path, pairs).await {
-            Ok(answer) => self.finish(attempted, &answer).await,
+            Ok(answer) => {
+                self.finish(attempted, &answer).await?;
+                Ok(answer.as_str().and_then(TaskId::parse))
+            }
             Err(lost) if lost.class == Class::UnknownOutcome => {
                 // The task may run all the same: then its end is the answer.
                 match self.task_of(method, path, pairs, began).await {
-                    Some(task) => self.await_task(attempted, &task).await,
+                    Some(task) => self.await_task(attempted, &task).await.map(|()| Some(task)),
                     None => Err(lost),
                 }
             }

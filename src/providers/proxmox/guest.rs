@@ -3,7 +3,7 @@ use super::{
     AgentInterface, Guest, GuestType, Heard, Power, Proxmox, encode, guests::power, property::Properties, strange,
     transport::Pairs, values,
 };
-use crate::model::{Answer, Class};
+use crate::model::{Answer, Class, Failure};
 use reqwest::Method;
 use serde_json::Value;
 use std::{
@@ -279,7 +279,9 @@ impl Proxmox {
     async fn switch(&self, attempted: &str, guest: &At, verb: &str, pairs: Pairs, wanted: Power) -> Answer<()> {
         self.wire.touch(guest.vmid);
         let path = format!("{}/status/{verb}", guest.path());
-        match self.act(attempted, Method::POST, &path, &pairs).await {
+        match self.acted(attempted, Method::POST, &path, &pairs).await {
+            Ok(Some(task)) if task.is_request() => self.await_power(attempted, guest, wanted).await,
+            Ok(_) => Ok(()),
             // `CT 101 already running`, `CT 101 not running`; the latter also when there is no such guest.
             Err(f) if f.reason.contains("already running") || f.reason.contains("not running") => {
                 match self.power(guest).await? {
@@ -287,7 +289,24 @@ impl Proxmox {
                     _ => Err(f),
                 }
             }
-            other => other,
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Waits until the cluster has done what it was asked to do with a guest that it runs.
+    async fn await_power(&self, attempted: &str, guest: &At, wanted: Power) -> Answer<()> {
+        let deadline = Instant::now() + self.patience.task;
+        let mut pause = self.patience.first_look;
+        loop {
+            if self.power(guest).await? == wanted {
+                return Ok(());
+            }
+            if Instant::now() + pause >= deadline {
+                let why = "the high availability of the cluster was asked to do it, and has not done it in time";
+                return Err(Failure::new(Class::Transient, attempted, why).hint("see `ha-manager status` on a node"));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(self.patience.last_look);
         }
     }
 }

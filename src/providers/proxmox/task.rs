@@ -41,6 +41,11 @@ impl TaskId {
     pub fn is_about(&self, kind: &str, id: &str) -> bool {
         (self.part(5), self.part(6)) == (kind, id)
     }
+    /// Whether it only notes down what the high availability of the cluster is to do, and ends before that is done
+    /// (pve-ha-manager 5).
+    pub fn is_request(&self) -> bool {
+        matches!(self.part(5), "hastart" | "hastop")
+    }
     fn part(&self, nth: usize) -> &str {
         self.0.split(':').nth(nth).unwrap_or_default()
     }
