@@ -1,12 +1,12 @@
 //! Containers and virtual machines as what they have in common: `guest:` names either.
 use super::{
-    container::{Address4, Address6, Container, State},
+    container::{Address4, Address6, Container, Placement, State},
     declared::{Declarations, Declared, Origin},
     virtual_machine::VirtualMachine,
 };
 use crate::{
     manifest::Metadata,
-    model::{Auto, DeclarationId, Mac, Name, Vmid},
+    model::{Auto, DeclarationId, Identifier, Mac, Name, Size, Vmid},
 };
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -97,6 +97,27 @@ impl<'a> AnyGuest<'a> {
             Self::Machine(guest) => (guest.spec.hostname.is_some(), guest.spec.hostname(&guest.meta.name)),
         };
         (name.to_string(), if given { "spec.hostname" } else { "metadata.name" })
+    }
+    /// The node that its manifest names.
+    pub fn node(self) -> Option<&'a Identifier> {
+        match self {
+            Self::Container(guest) => guest.spec.node.as_ref(),
+            Self::Machine(guest) => guest.spec.node.as_ref(),
+        }
+    }
+    /// Among which nodes one is chosen, where its manifest names none.
+    pub fn placement(self) -> Option<&'a Placement> {
+        match self {
+            Self::Container(guest) => guest.spec.placement.as_ref(),
+            Self::Machine(guest) => guest.spec.placement.as_ref(),
+        }
+    }
+    /// The memory that it takes; of a copy that does not say, as much as Proxmox gives without a word (qemu-server 9.2.1).
+    pub fn memory(self) -> Size {
+        match self {
+            Self::Container(guest) => guest.spec.memory,
+            Self::Machine(guest) => guest.spec.memory.unwrap_or(Size::mib(512)),
+        }
     }
     pub fn state(self) -> State {
         match self {

@@ -1,7 +1,8 @@
 //! What people declared, by kind and name.
 use super::{
-    KINDS, container::Container, dns_slug::DnsSlug, gateway::Gateway, port_allocation::PortAllocation, site::Site,
-    sync_schedule::SyncSchedule, template::Template, tunnel::Tunnel, virtual_machine::VirtualMachine,
+    KINDS, any_guest::AnyGuest, container::Container, dns_slug::DnsSlug, gateway::Gateway,
+    port_allocation::PortAllocation, site::Site, sync_schedule::SyncSchedule, template::Template, tunnel::Tunnel,
+    virtual_machine::VirtualMachine,
 };
 use crate::{
     ledger::{Block, Lock},
@@ -81,14 +82,14 @@ impl Declarations {
         Vmid::try_from(self.lock.objects.get(&declared.id())?.vmid?).ok()
     }
 
-    /// The node on which a container is made: as it is written, or as the lock has it. `None`: none is chosen yet, or
+    /// The node on which a guest is made: as it is written, or as the lock has it. `None`: none is chosen yet, or
     /// neither the manifest nor the Site says any.
-    pub fn node(&self, declared: &Declared<Container>) -> Option<String> {
-        if declared.spec.placement.is_some() {
-            return self.lock.objects.get(&declared.id())?.node.clone();
+    pub fn node(&self, guest: AnyGuest<'_>) -> Option<String> {
+        if guest.placement().is_some() {
+            return self.lock.objects.get(&guest.id())?.node.clone();
         }
         let default = self.site().and_then(|site| site.spec.proxmox.defaults.node.as_ref());
-        declared.spec.node.as_ref().or(default).map(ToString::to_string)
+        guest.node().or(default).map(ToString::to_string)
     }
 
     /// What `hwaddr: auto` of an interface became. `None` also for what is adopted: it keeps the address that it has.

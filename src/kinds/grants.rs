@@ -1,5 +1,6 @@
 //! What the token of a site must be allowed to, as its manifests have it. Pure.
 use super::{
+    any_guest::AnyGuest,
     container::{Container, TemplateSource},
     declared::Declarations,
     virtual_machine::{ImageSource, VirtualMachine},
@@ -65,12 +66,12 @@ pub fn bridges(declarations: &Declarations) -> BTreeSet<String> {
 pub fn nodes(declarations: &Declarations) -> BTreeSet<String> {
     let default = declarations.site().and_then(|site| site.spec.proxmox.defaults.node.as_ref());
     let site = declarations.site().map(|site| &site.spec.proxmox);
-    let placements = declarations.containers.values().filter_map(|container| container.spec.placement.as_ref());
+    let placements = declarations.guests().filter_map(AnyGuest::placement);
     // Any of those that fit may be chosen.
     let fit: Vec<Identifier> = placements.filter_map(|p| Some(p.candidates(site?))).flatten().collect();
-    let own = declarations.containers.values().map(|container| container.spec.node.as_ref());
-    let machines = declarations.virtual_machines.values().map(|machine| machine.spec.node.as_ref());
-    own.chain(machines)
+    declarations
+        .guests()
+        .map(AnyGuest::node)
         .chain(fit.iter().map(Some))
         .chain([None])
         .filter_map(|node| node.or(default))

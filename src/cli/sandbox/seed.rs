@@ -51,12 +51,15 @@ pub(super) fn of(declarations: &Declarations) -> Seed {
             Source::Upload { .. } => seed,
         };
     }
+    // Whichever of them a guest gets, it finds what it needs there.
+    let nodes = |guest: AnyGuest<'_>| -> Vec<String> {
+        let fit = guest.placement().map(|placement| placement.candidates(&site.spec.proxmox));
+        let fit = fit.map(|fit| fit.iter().map(ToString::to_string).collect());
+        fit.unwrap_or_else(|| vec![guest.node().map_or_else(|| node.clone(), ToString::to_string)])
+    };
     for declared in declarations.containers.values() {
         let spec = &declared.spec;
-        // Whichever of them it gets, it finds what it needs there.
-        let fit = spec.placement.as_ref().map(|placement| placement.candidates(&site.spec.proxmox));
-        let fit = fit.map(|fit| fit.iter().map(ToString::to_string).collect());
-        let nodes: Vec<String> = fit.unwrap_or_else(|| vec![text(&spec.node, &node)]);
+        let nodes = nodes(AnyGuest::Container(declared));
         for node in &nodes {
             seed = seed.with_node(node);
         }
@@ -82,8 +85,10 @@ pub(super) fn of(declarations: &Declarations) -> Seed {
     }
     for declared in declarations.virtual_machines.values() {
         let spec = &declared.spec;
-        let node = text(&spec.node, &node);
-        seed = seed.with_node(&node);
+        let nodes = nodes(AnyGuest::Machine(declared));
+        for node in &nodes {
+            seed = seed.with_node(node);
+        }
         let cloud = spec.cloud_init.as_ref().and_then(|cloud| cloud.storage.as_ref());
         let copied = spec.clone.as_ref().and_then(|clone| clone.storage.as_ref());
         for storage in spec.disks.iter().filter_map(|disk| disk.storage.as_ref()).chain(cloud).chain(copied) {
@@ -100,10 +105,12 @@ pub(super) fn of(declarations: &Declarations) -> Seed {
             if let Some(gateway) = gateway {
                 addresses.entry(bridge.clone()).or_insert(*gateway);
             }
-            seed = seed.with_bridge(&node, &bridge, addresses.get(&bridge).copied());
+            for node in &nodes {
+                seed = seed.with_bridge(node, &bridge, addresses.get(&bridge).copied());
+            }
         }
         if let Some(clone) = &spec.clone {
-            let from = text(&clone.node, &node);
+            let from = text(&clone.node, nodes.first().unwrap_or(&node));
             let declared = declarations.guests().any(|guest| guest.pinned() == Some(clone.from));
             if !declared {
                 seed = seed.with_node(&from).with_machine_template(&from, clone.from.get(), &bridge);

@@ -1,9 +1,6 @@
 //! Nodes of guests whose manifests leave it open where they are made.
-use super::{Work, mistake};
-use crate::kinds::{
-    container::{Container, Placement},
-    declared::Declared,
-};
+use super::{Work, mistake_at};
+use crate::kinds::{any_guest::AnyGuest, container::Placement};
 use std::{cmp::Reverse, collections::BTreeMap};
 
 /// How much room a node has; more is greater. Where the token may not see the memory, the number of guests decides.
@@ -18,10 +15,9 @@ impl Work<'_> {
         let mut free: BTreeMap<String, Room> =
             up.map(|(name, node)| (name.clone(), (node.free.unwrap_or(0), Reverse(guests(name))))).collect();
         let declarations = self.declarations;
-        for declared in declarations.containers.values() {
-            let id = declared.id();
-            let chosen =
-                declared.spec.placement.as_ref().and_then(|placement| self.node(declared, placement, &mut free));
+        for guest in declarations.guests() {
+            let id = guest.id();
+            let chosen = guest.placement().and_then(|placement| self.node(guest, placement, &mut free));
             let Some(entry) = self.out.lock.objects.get_mut(&id) else { continue };
             if let Some(node) = chosen.as_ref().filter(|node| entry.node.as_ref() != Some(node)) {
                 self.out.made.push(format!("{id}: node {node}"));
@@ -32,16 +28,16 @@ impl Work<'_> {
 
     fn node(
         &mut self,
-        declared: &Declared<Container>,
+        guest: AnyGuest<'_>,
         placement: &Placement,
         free: &mut BTreeMap<String, Room>,
     ) -> Option<String> {
         let site = &self.declarations.site()?.spec.proxmox;
         let fit: Vec<String> = placement.candidates(site).iter().map(ToString::to_string).collect();
-        let entry = self.out.lock.objects.get(&declared.id())?;
+        let entry = self.out.lock.objects.get(&guest.id())?;
         let live = entry.vmid.and_then(|vmid| self.carried.guests.get(&vmid));
-        let ours = live.filter(|guest| declared.meta.adopt.is_some() || guest.uid.as_ref() == Some(&entry.uid));
-        let there = ours.and_then(|guest| guest.node.clone());
+        let ours = live.filter(|there| guest.meta().adopt.is_some() || there.uid.as_ref() == Some(&entry.uid));
+        let there = ours.and_then(|there| there.node.clone());
         let locked = entry.node.clone().filter(|node| there.is_some() || fit.contains(node));
         if let Some(known) = locked.or(there) {
             return Some(known);
@@ -61,17 +57,17 @@ impl Work<'_> {
                     ),
                     false => (format!("none of {names} is up"), "bring one of them up, or let others fit"),
                 };
-                self.out.unplaced.push(mistake(declared, &["spec", "placement"], "no-node", text).hint(hint));
+                self.out.unplaced.push(mistake_at(guest.origin(), &["spec", "placement"], "no-node", text).hint(hint));
                 return None;
             }
         };
         if let Some((left, Reverse(guests))) = free.get_mut(&best) {
-            *left = left.saturating_sub(declared.spec.memory.bytes());
+            *left = left.saturating_sub(guest.memory().bytes());
             *guests += 1;
         }
         if fit.len() > 1 {
             // In the words of the step that makes it: a node's name alone stands in many lines.
-            let hostname = declared.spec.hostname(&declared.meta.name);
+            let (hostname, _) = guest.hostname();
             self.out.unsettled.insert(format!("{hostname} on {best}"));
         }
         Some(best)

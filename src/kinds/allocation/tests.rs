@@ -305,6 +305,54 @@ fn without_a_look_nothing_is_placed_but_where_there_is_no_choice() {
     assert_eq!((said.len(), &*said[0].message), (1, "none of pve2, pve3 is up"));
 }
 
+/// With the container `a`, and machines of 3GiB whose manifests go on with this.
+fn placed_machines(names: &[&str], spec: &str) -> (Declarations, Vec<String>) {
+    let a = placed(&[("a", "{ labels: { disk: nvme } }")]);
+    let mut files: Vec<String> = vec![a.site().unwrap().origin.0.as_ref().unwrap().file().text().to_owned()];
+    files.extend(names.iter().map(|name| {
+        format!(
+            "apiVersion: trueup/v1alpha1\nkind: VirtualMachine\nmetadata: {{ name: {name} }}\nspec: {{ memory: 3GiB, {spec} }}\n"
+        )
+    }));
+    let numbered = files.iter().enumerate().map(|(i, text)| SourceFile::new(format!("{i}.yaml"), text.clone()));
+    let (declarations, found) = load(numbered.collect());
+    (declarations, found.iter().map(|mistake| mistake.message.clone()).collect())
+}
+
+#[test]
+fn machines_are_placed_as_containers_are_and_what_one_takes_counts_for_the_other() {
+    let nvme = "disks: [{ slot: scsi0, size: 8GiB }], placement: { labels: { disk: nvme } }";
+    let (both, found) = placed_machines(&["vm", "vm2"], nvme);
+    assert_eq!(found, Vec::<String>::new());
+    let world = cluster(&[("pve1", true, 64), ("pve2", true, 8), ("pve3", true, 6)]);
+    let got = run(&both, &Lock::default(), &world, 0, 1);
+    let node = |name: &str| got.lock.objects[&id("VirtualMachine", name)].node.as_deref();
+    // `a` took one of eight, so pve2 still has the most; then it has four.
+    assert_eq!((nodes(&got.lock), node("vm"), node("vm2")), (vec![("a", Some("pve2"))], Some("pve2"), Some("pve3")));
+    assert!(got.unsettled.contains("vm on pve2"), "{:?}", got.unsettled);
+    let later = cluster(&[("pve1", true, 64), ("pve2", true, 0), ("pve3", true, 9)]);
+    assert_eq!(run(&both, &got.lock, &later, 1, 2).lock, got.lock, "once chosen, it stays");
+    assert_eq!(run(&both, &Lock::default(), &Carried::default(), 0, 1).unplaced.len(), 3);
+
+    for (spec, wrong) in [
+        (
+            "disks: [{ slot: scsi0, size: 8GiB }], placement: { labels: { disk: hdd } }",
+            "no node of the Site has all these labels",
+        ),
+        (
+            "disks: [{ slot: scsi0, size: 8GiB }], placement: {}, node: pve1",
+            "`node` and `placement` exclude each other",
+        ),
+        (
+            "clone: { from: 9000 }, placement: {}",
+            "the copy may be made on several nodes, and on which 9000 lies is not said",
+        ),
+    ] {
+        assert_eq!(placed_machines(&["vm"], spec).1, [wrong]);
+    }
+    assert_eq!(placed_machines(&["vm"], "clone: { from: 9000, node: pve1 }, placement: {}").1, Vec::<String>::new());
+}
+
 #[test]
 fn a_guest_that_is_there_stays_where_it_is() {
     let one = placed(&[("a", "{ labels: { disk: nvme } }")]);

@@ -10,7 +10,7 @@ use crate::{
         Declarations, Declared,
         container::{Container, RestartPolicy, Tag},
     },
-    manifest::{Diagnostic, suggest},
+    manifest::Diagnostic,
     model::Size,
 };
 
@@ -26,7 +26,6 @@ pub(super) fn check(declarations: &Declarations, found: &mut Vec<Diagnostic>) {
     exclusive("duplicate-hostname", |name| format!("the hostname `{name}`"), hostnames.collect(), found);
     for guest in declarations.containers.values() {
         template(guest, found);
-        placement(declarations, guest, found);
         sizes(guest, found);
         inside(guest, found);
         defaults(declarations, guest, found);
@@ -42,41 +41,6 @@ fn template(guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
     if guest.spec.template.is_none() && guest.meta.adopt.is_none() {
         let mistake = Diagnostic::error("missing-field", key_spot(guest, "spec"), "`template` is missing");
         found.push(mistake.label("in this").hint("only a guest that `trueup/adopt` takes over needs none"));
-    }
-}
-
-/// Some node must fit.
-fn placement(declarations: &Declarations, guest: &Declared<Container>, found: &mut Vec<Diagnostic>) {
-    let (Some(placement), Some(site)) = (&guest.spec.placement, declarations.site()) else { return };
-    let wrong = |path: &str, message: String| Diagnostic::error("wrong-value", spot(guest, path), message);
-    if guest.spec.node.is_some() {
-        let mistake = Diagnostic::error(
-            "wrong-value",
-            key_spot(guest, "spec.placement"),
-            "`node` and `placement` exclude each other",
-        );
-        found.push(mistake.other(key_spot(guest, "spec.node"), "and this").hint("keep one of them"));
-    }
-    let nodes = &site.spec.proxmox.nodes;
-    let names = || nodes.iter().map(|node| node.name.as_str());
-    for (i, name) in placement.nodes.iter().enumerate() {
-        if !nodes.is_empty() && !names().any(|known| known == name.as_str()) {
-            let mistake = wrong(&format!("spec.placement.nodes.{i}"), format!("the Site has no node `{name}`"));
-            let mistake = mistake.other(key_spot(site, "spec.proxmox.nodes"), "the nodes of the Site");
-            found.push(
-                mistake.maybe_hint(suggest(name.as_str(), names()).map(|meant| format!("did you mean `{meant}`?"))),
-            );
-        }
-    }
-    if placement.candidates(&site.spec.proxmox).is_empty() {
-        let message = match placement.labels.is_empty() {
-            true => "the Site names no nodes, and neither does this".to_owned(),
-            false => "no node of the Site has all these labels".to_owned(),
-        };
-        let mistake = wrong("spec.placement", message).other(key_spot(site, "spec.proxmox.nodes"), "in this");
-        found.push(
-            mistake.hint("list the nodes of the cluster there: `nodes: [{ name: pve1, labels: { disk: nvme } }]`"),
-        );
     }
 }
 

@@ -6,6 +6,7 @@ mod claim;
 mod container;
 mod host_name;
 mod placeholder;
+mod placement;
 mod port;
 mod reference;
 mod root_only;
@@ -35,6 +36,7 @@ pub(super) fn all(whole: &Whole<'_>, found: &mut Vec<Diagnostic>) {
     reference::check(whole, found);
     template::check(whole.declarations, found);
     container::check(whole.declarations, found);
+    placement::check(whole.declarations, found);
     virtual_machine::check(whole.declarations, found);
     address::check(whole.declarations, found);
     port::check(whole, found);
@@ -70,8 +72,17 @@ fn spot_in(origin: &Origin, file: &str, path: &str) -> Spot {
 
 /// Where the key of a field stands.
 fn key_spot<S: Spec>(declared: &Declared<S>, path: &str) -> Spot {
-    match &declared.origin.0 {
+    key_spot_in(&declared.origin, declared.place.file.as_str(), path)
+}
+
+/// The same of a guest of either kind.
+fn guest_key_spot(guest: AnyGuest<'_>, path: &str) -> Spot {
+    key_spot_in(guest.origin(), guest.file(), path)
+}
+
+fn key_spot_in(origin: &Origin, file: &str, path: &str) -> Spot {
+    match &origin.0 {
         Some(document) => document.name_spot(&Segment::path(path)),
-        None => spot(declared, path),
+        None => spot_in(origin, file, path),
     }
 }

@@ -192,7 +192,7 @@ fn defaults(declarations: &Declarations, machine: &Declared<VirtualMachine>, fou
             mistake.other(key_spot(site, "spec.proxmox.defaults"), format!("or add `{field}` here, in `defaults`"));
         found.push(mistake.hint(format!("add `{field}`")));
     };
-    if spec.node.is_none() && defaults.node.is_none() {
+    if spec.node.is_none() && spec.placement.is_none() && defaults.node.is_none() {
         lacks("spec.node", "node");
     }
     let cloud = spec.cloud_init.as_ref().and_then(|cloud| cloud.storage.as_ref());

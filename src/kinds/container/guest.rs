@@ -56,7 +56,7 @@ pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World)
                 let adopt = named && live.is_some_and(|live| live.kind == GuestType::Lxc);
                 wants.add(vmid, Wanted::Ready(Ready { mark, adopt, mode: declared.meta.mode, desired }));
             }
-            Err(missing) => wants.conflicts.push(note(declared, vmid, missing)),
+            Err(missing) => wants.conflicts.push(lacks(AnyGuest::Container(declared), vmid, missing)),
         }
     }
     wants
@@ -72,18 +72,19 @@ fn gone(declared: &Declared<Container>, vmid: Vmid) -> Note {
     }
 }
 
-fn note(declared: &Declared<Container>, vmid: Vmid, missing: &str) -> Note {
-    if missing == "node" && declared.spec.placement.is_some() {
+/// What neither its manifest nor the Site says.
+pub(in crate::kinds) fn lacks(guest: AnyGuest<'_>, vmid: Vmid, missing: &str) -> Note {
+    if missing == "node" && guest.placement().is_some() {
         return Note {
             object: Guest::id(&vmid),
-            declared: Some(declared.id()),
+            declared: Some(guest.id()),
             text: "no node is chosen for it yet".into(),
             hint: Some("run `trueup lock` where Proxmox VE can be reached and a node that fits is up".into()),
         };
     }
     Note {
         object: Guest::id(&vmid),
-        declared: Some(declared.id()),
+        declared: Some(guest.id()),
         text: format!("no {missing} is given"),
         hint: Some(format!("give it in the manifest, or in `spec.proxmox.defaults.{missing}` of the Site")),
     }
@@ -163,7 +164,7 @@ fn desired(
     };
     Ok(Desired {
         // One that is there stays where it is, whatever is chosen later.
-        node: declarations.node(declared).or_else(|| Some(live?.node.clone())).ok_or("node")?,
+        node: declarations.node(AnyGuest::Container(declared)).or_else(|| Some(live?.node.clone())).ok_or("node")?,
         made_from: origin.into_iter().collect(),
         start_on_boot: spec.start_on_boot,
         startup: spec.startup.as_ref().map(|s| Startup {

@@ -2,8 +2,10 @@
 use super::Template;
 use crate::{
     kinds::{
+        any_guest::AnyGuest,
         container::TemplateSource,
         declared::{Declarations, Declared},
+        virtual_machine::ImageSource,
     },
     model::{Observed, Ready, Wanted, Wants},
     resources::{
@@ -49,7 +51,13 @@ fn nodes(declarations: &Declarations, template: &Declared<Template>) -> BTreeSet
     let mut nodes: BTreeSet<String> = template.spec.nodes.iter().map(ToString::to_string).collect();
     for guest in declarations.containers.values() {
         if guest.spec.template == Some(TemplateSource::Declared(name.clone())) {
-            nodes.extend(declarations.node(guest));
+            nodes.extend(declarations.node(AnyGuest::Container(guest)));
+        }
+    }
+    for guest in declarations.virtual_machines.values() {
+        let image = Some(ImageSource::Declared(name.clone()));
+        if guest.spec.disks.iter().any(|disk| disk.image == image) {
+            nodes.extend(declarations.node(AnyGuest::Machine(guest)));
         }
     }
     if nodes.is_empty() {

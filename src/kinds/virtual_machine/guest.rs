@@ -2,9 +2,10 @@
 use super::{Card, Disk, ImageSource, VirtualMachine};
 use crate::{
     kinds::{
+        any_guest::AnyGuest,
         container::{
             Address4, Address6, State,
-            guest::{has_units, restarts},
+            guest::{has_units, lacks, restarts},
         },
         declared::{Declarations, Declared},
     },
@@ -64,12 +65,7 @@ pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World)
                 let adopt = named && live.is_some_and(|live| live.kind == GuestType::Qemu);
                 wants.add(vmid, Wanted::Ready(Ready { mark, adopt, mode: declared.meta.mode, desired }));
             }
-            Err(missing) => wants.conflicts.push(Note {
-                object: Guest::id(&vmid),
-                declared: Some(declared.id()),
-                text: format!("no {missing} is given"),
-                hint: Some(format!("give it in the manifest, or in `spec.proxmox.defaults.{missing}` of the Site")),
-            }),
+            Err(missing) => wants.conflicts.push(lacks(AnyGuest::Machine(declared), vmid, missing)),
         }
     }
     wants
@@ -95,7 +91,8 @@ fn desired(
 ) -> Result<Desired, &'static str> {
     let spec = &declared.spec;
     let defaults = declarations.site().map(|site| site.spec.proxmox.defaults.clone()).unwrap_or_default();
-    let node = spec.node.as_ref().or(defaults.node.as_ref()).ok_or("node")?.to_string();
+    // One that is there stays where it is, whatever is chosen later.
+    let node = declarations.node(AnyGuest::Machine(declared)).or_else(|| Some(live?.node.clone())).ok_or("node")?;
     let name = spec.hostname(&declared.meta.name).to_string();
     let storage =
         |own: &Option<Identifier>| own.as_ref().or(defaults.storage.as_ref()).map(ToString::to_string).ok_or("storage");

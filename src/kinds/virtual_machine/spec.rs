@@ -5,7 +5,7 @@
 use super::{CardSlot, DiskSlot};
 use crate::{
     kinds::{
-        container::{Address4, Address6, Dns, Hostname, RestartPolicy, Startup, State, Tag},
+        container::{Address4, Address6, Dns, Hostname, Placement, RestartPolicy, Startup, State, Tag},
         declared::{Declarations, Declared, Spec},
     },
     model::{Auto, Deletion, FileReference, Identifier, Mac, Name, Rate, Reference, Size, Vmid},
@@ -31,7 +31,11 @@ pub struct VirtualMachine {
     /// The node on which it is made; the Site's default unless given. A guest that was moved since is found where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Identifier>,
-    /// The machine that it is made a copy of. Without it, it is made from its disks.
+    /// Instead of `node`: it is chosen among several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
+    /// The machine that it is made a copy of. Without it, it is made from its disks. One that `trueup/adopt` takes over needs
+    /// neither: Proxmox does not remember what it was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clone: Option<CloneSource>,
     /// Cores of each socket.
@@ -149,7 +153,7 @@ pub struct CloneSource {
     /// The snapshot that is copied; the present state unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Identifier>,
-    /// The node on which the source lies, where that is another one: both must see its storage.
+    /// The node on which the source lies, where that is another one: both must see its storage. Needed with `placement`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Identifier>,
 }
@@ -177,7 +181,8 @@ pub struct Cpu {
 pub struct Disk {
     /// Where it is plugged in.
     pub slot: DiskSlot,
-    /// Its size, whole GiB. It can grow, never shrink. An image keeps its own size unless given.
+    /// Its size, whole GiB. It can grow, never shrink. An image keeps its own size unless given. What `trueup/adopt` takes over
+    /// may have any size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
     /// The storage on which it is made; the Site's default unless given.

@@ -41,6 +41,7 @@ pub fn said(vmid: Vmid, live: &Live, declared: &Declarations) -> Result<Said<Vir
         vmid: Auto::Pinned(vmid),
         hostname,
         node: Some(node).filter(|node| defaults.node.as_ref() != Some(node)),
+        placement: None,
         clone: None,
         cores: of.within("cores", 1..=128),
         sockets: of.within("sockets", 1..=4),
