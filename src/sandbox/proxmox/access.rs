@@ -75,13 +75,18 @@ impl State {
                 roles = said;
             }
         }
-        if roles.contains_key("NoAccess") {
-            return BTreeMap::new();
+        // It holds no privilege, and hides what a pool would give.
+        if let Some(on) = roles.get("NoAccess") {
+            return [("NoAccess".to_owned(), *on)].into();
         }
-        for pool in self.pools_of(path) {
-            for (role, _) in self.roles_along(who, whom, &format!("/pool/{pool}")) {
-                roles.entry(role).or_insert(true);
-            }
+        let pools = self.pools_of(path).map(|pool| self.roles_along(who, whom, &format!("/pool/{pool}")));
+        let of_pools: BTreeMap<String, bool> = pools.flatten().collect();
+        if of_pools.contains_key("NoAccess") {
+            return [("NoAccess".to_owned(), false)].into();
+        }
+        for role in of_pools.into_keys() {
+            // What comes by way of a pool is never passed on.
+            roles.entry(role).or_insert(false);
         }
         roles
     }

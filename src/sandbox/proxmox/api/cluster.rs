@@ -63,8 +63,7 @@ fn resources(call: &mut Call<'_>) -> Result<Answer> {
     if matches!(wanted, "" | "storage") {
         for (node, found) in &state.nodes {
             for (name, storage) in state.storages.iter().filter(|(_, s)| s.is_on(node)) {
-                let any = ["Datastore.Audit", "Datastore.AllocateSpace"];
-                if !state.may(&call.who, &format!("/storage/{name}"), &any, true) {
+                if !state.may(&call.who, &format!("/storage/{name}"), &["Datastore.Audit"], false) {
                     continue;
                 }
                 let content: Vec<&str> = storage.content.iter().map(String::as_str).collect();
@@ -149,8 +148,10 @@ fn fresh(call: &Call<'_>, vmid: u32, guest: &Guest) -> Value {
             row.insert(key.into(), json!(value));
         }
     }
-    let pool = call.world.state.pools.iter().find(|(_, p)| p.vms.contains(&vmid));
-    if let Some((pool, _)) = pool {
+    let state = &call.world.state;
+    let pool = state.pools.iter().find(|(_, p)| p.vms.contains(&vmid));
+    let seen = |name: &str| state.may(&call.who, &format!("/pool/{name}"), &["Pool.Audit"], false);
+    if let Some((pool, _)) = pool.filter(|(name, _)| seen(name)) {
         row.insert("pool".into(), json!(pool));
     }
     Value::Object(row)

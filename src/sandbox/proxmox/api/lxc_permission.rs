@@ -3,7 +3,7 @@ use crate::sandbox::proxmox::{
     access::Who,
     property::{self, Properties},
     refusal::{Refusal, Result},
-    schema::{Args, split_list},
+    schema::Args,
     state::{Conf, Kind},
     world::World,
 };
@@ -42,7 +42,10 @@ fn option(world: &World, change: &Change<'_>, key: &str, value: Option<&str>) ->
         "nameserver" | "searchdomain" | "hostname" => demand("VM.Config.Network"),
         "features" => features(world, change, value),
         "hookscript" => Err(Refusal::denied("changing the hookscript is only allowed for root@pam")),
-        "tags" => tags(world, change, value),
+        "tags" => {
+            let old = change.old.and_then(|c| c.get("tags")).map_or("", String::as_str);
+            super::tag_permission::check(world, change.who, change.vmid, old, value.unwrap_or_default())
+        }
         _ if key == "rootfs" || (stem == "mp" && stem != key) => {
             demand("VM.Config.Disk")?;
             value.map_or(Ok(()), |v| volume(world, change, key, v))
@@ -82,10 +85,7 @@ fn volume(world: &World, change: &Change<'_>, key: &str, value: &str) -> Result<
 fn bridges(world: &World, change: &Change<'_>, key: &str, value: Option<&str>) -> Result<()> {
     let old = change.old.and_then(|c| c.get(key)).map(String::as_str);
     for net in [old, value].into_iter().flatten().map(|v| parse(world, key, v)) {
-        let Some(bridge) = net.get("bridge") else { continue };
-        let zone = format!("/sdn/zones/localnetwork/{bridge}");
-        let path = net.get("tag").map_or(zone.clone(), |tag| format!("{zone}/{tag}"));
-        world.state.demand(change.who, &path, &["SDN.Use"])?;
+        super::vnet_permission::check(world, change.who, &net)?;
     }
     Ok(())
 }
@@ -113,18 +113,4 @@ fn features(world: &World, change: &Change<'_>, value: Option<&str>) -> Result<(
         true => world.state.demand_guest(change.who, change.vmid, change.pool, &["VM.Allocate"]),
         false => Ok(()),
     }
-}
-
-fn tags(world: &World, change: &Change<'_>, value: Option<&str>) -> Result<()> {
-    world.state.demand_guest(change.who, change.vmid, change.pool, &["VM.Config.Options"])?;
-    let old = split_list(change.old.and_then(|c| c.get("tags")).map_or("", String::as_str));
-    let new = split_list(value.unwrap_or_default());
-    let registered = split_list(world.state.options.get("registered-tags").map_or("", String::as_str));
-    let changed = old.iter().filter(|t| !new.contains(t)).chain(new.iter().filter(|t| !old.contains(t)));
-    for tag in changed.filter(|t| registered.contains(t)) {
-        if !world.state.may(change.who, "/", &["Sys.Modify"], false) {
-            return Err(Refusal::denied(format!("modify registered tag {tag}: /, Sys.Modify")));
-        }
-    }
-    Ok(())
 }

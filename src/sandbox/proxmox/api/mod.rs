@@ -39,8 +39,10 @@ pub mod restore;
 pub mod storage;
 pub mod storage_content;
 pub mod storage_definition;
+pub mod tag_permission;
 pub mod tasks;
 pub mod version;
+pub mod vnet_permission;
 pub mod work;
 
 use super::call::{Endpoint, Run};

@@ -120,10 +120,16 @@ fn permit(call: &Call<'_>, vmid: u32, source: &Conf, storage: Option<&str>) -> R
     let change = Change { who: &call.who, vmid, pool: None };
     for (key, value) in source.iter().filter(|(k, _)| is_drive(k)) {
         let parts = parse(call.world, key, value);
+        if volume(value) == "cdrom" {
+            call.world.state.demand(&call.who, "/", &["Sys.Console"])?;
+        }
         let own = volume(value).split(':').next().filter(|_| volume(value).contains(':'));
         if let Some(name) = storage.or(own).filter(|_| !is_cdrom(&parts)) {
             call.world.state.demand(&call.who, &format!("/storage/{name}"), &["Datastore.AllocateSpace"])?;
         }
+    }
+    if let Some(name) = source.get("vmstatestorage") {
+        call.world.state.demand(&call.who, &format!("/storage/{name}"), &["Datastore.AllocateSpace"])?;
     }
     let nets = source.iter().filter(|(k, _)| is_numbered(k, "net"));
     nets.into_iter().try_for_each(|(k, v)| change.bridge(call.world, k, v))

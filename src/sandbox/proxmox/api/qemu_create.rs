@@ -54,7 +54,8 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     if ha {
         state.demand(&call.who, "/", &["Sys.Console"])?;
     }
-    if start {
+    // New in qemu-server 9.
+    if start && call.world.release().is_9() {
         state.demand_guest(&call.who, vmid, pool.as_deref(), &["VM.PowerMgmt"])?;
     }
     let may = |path: String| state.may(&call.who, &path, &["VM.Allocate"], false);

@@ -9,7 +9,6 @@ use super::{
 use crate::sandbox::proxmox::{
     access::Who,
     refusal::{Refusal, Result},
-    schema::split_list,
     state::Conf,
     world::World,
 };
@@ -115,7 +114,8 @@ impl Change<'_> {
         for (key, value) in set {
             self.device(world, key, value)?;
             if key == "tags" {
-                self.tags(world, old.and_then(|o| o.get(key)).map_or("", String::as_str), value)?;
+                let old = old.and_then(|o| o.get(key)).map_or("", String::as_str);
+                super::tag_permission::check(world, self.who, self.vmid, old, value)?;
             }
             if is_numbered(key, "net") {
                 let before = old.and_then(|o| o.get(key)).map(String::as_str);
@@ -132,11 +132,7 @@ impl Change<'_> {
     /// # Errors
     /// 403.
     pub fn bridge(&self, world: &World, key: &str, value: &str) -> Result<()> {
-        let net = parse(world, key, value);
-        let Some(bridge) = net.get("bridge") else { return Ok(()) };
-        let zone = format!("/sdn/zones/localnetwork/{bridge}");
-        let path = net.get("tag").map_or(zone.clone(), |tag| format!("{zone}/{tag}"));
-        world.state.demand(self.who, &path, &["SDN.Use"])
+        super::vnet_permission::check(world, self.who, &parse(world, key, value))
     }
 
     fn device(&self, world: &World, key: &str, value: &str) -> Result<()> {
@@ -175,19 +171,6 @@ impl Change<'_> {
         }
         if key == "rng0" && parts.get("source").is_some_and(|s| s == "/dev/hwrng") {
             return world.state.demand(self.who, "/mapping/hwrng", &["Mapping.Use"]);
-        }
-        Ok(())
-    }
-
-    fn tags(&self, world: &World, old: &str, new: &str) -> Result<()> {
-        self.demand(world, &["VM.Config.Options"])?;
-        let (old, new) = (split_list(old), split_list(new));
-        let registered = split_list(world.state.options.get("registered-tags").map_or("", String::as_str));
-        let changed = old.iter().filter(|t| !new.contains(t)).chain(new.iter().filter(|t| !old.contains(t)));
-        for tag in changed.filter(|t| registered.contains(t)) {
-            if !world.state.may(self.who, "/", &["Sys.Modify"], false) {
-                return Err(Refusal::denied(format!("modify registered tag {tag}: /, Sys.Modify")));
-            }
         }
         Ok(())
     }

@@ -1,0 +1,60 @@
+//! What one must be allowed to in order to give tags to a guest and take them away (`assert_tag_permissions`,
+//! pve-guest-common).
+use crate::sandbox::proxmox::{
+    access::Who,
+    refusal::{Refusal, Result},
+    schema::split_list,
+    world::World,
+};
+use std::collections::BTreeSet;
+
+/// `VM.Config.Options` on the guest; and what `user-tag-access` and `registered-tags` of the cluster leave to those who lack
+/// Sys.Modify on `/`.
+///
+/// # Errors
+/// 403.
+pub fn check(world: &World, who: &Who, vmid: u32, old: &str, new: &str) -> Result<()> {
+    let state = &world.state;
+    state.demand(who, &format!("/vms/{vmid}"), &["VM.Config.Options"])?;
+    if state.may(who, "/", &["Sys.Modify"], false) {
+        return Ok(());
+    }
+    let (old, new): (BTreeSet<String>, BTreeSet<String>) =
+        (split_list(old).into_iter().collect(), split_list(new).into_iter().collect());
+    let open = Open::to(world, who);
+    match old.symmetric_difference(&new).find(|tag| !open.is_to(tag)) {
+        Some(tag) => Err(Refusal::denied(format!("/, Sys.Modify for modifying tag '{tag}'"))),
+        None => Ok(()),
+    }
+}
+
+/// The tags that somebody without Sys.Modify may give and take.
+struct Open {
+    any: bool,
+    listed: BTreeSet<String>,
+    registered: BTreeSet<String>,
+}
+
+impl Open {
+    fn to(world: &World, who: &Who) -> Self {
+        let option = |name: &str| world.state.options.get(name).map_or("", String::as_str);
+        let access = option("user-tag-access");
+        let part = |name: &str| access.split(',').find_map(|p| p.strip_prefix(name)?.strip_prefix('='));
+        let allow = part("user-allow").unwrap_or("free");
+        let mut listed = BTreeSet::new();
+        if allow != "none" {
+            listed.extend(part("user-allow-list").unwrap_or_default().split(';').map(str::to_owned));
+        }
+        if matches!(allow, "free" | "existing") {
+            let seen = |vmid: &u32| world.state.may(who, &format!("/vms/{vmid}"), &["VM.Audit"], false);
+            let guests = world.state.guests.iter().filter(|(vmid, _)| seen(vmid));
+            listed.extend(guests.filter_map(|(_, guest)| guest.conf.get("tags")).flat_map(|tags| split_list(tags)));
+        }
+        let registered = split_list(option("registered-tags")).into_iter().collect();
+        Self { any: allow == "free", listed, registered }
+    }
+
+    fn is_to(&self, tag: &String) -> bool {
+        (self.any || self.listed.contains(tag)) && !self.registered.contains(tag)
+    }
+}
