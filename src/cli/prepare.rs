@@ -109,6 +109,10 @@ impl Prepare<'_> {
             return Ok(Err(done.problems));
         }
         loaded::show(&done.problems, self.screen, self.lines, Shown::AsReason);
+        // A guest without a node is a conflict in the plan; here is why nobody could choose one.
+        if reached.is_some() {
+            loaded::show(&done.unplaced, self.screen, self.lines, Shown::AsReason);
+        }
         if let Some(directory) = writable
             && settle::write(directory, &done.lock)?
         {

@@ -14,11 +14,19 @@ use std::{collections::BTreeSet, fmt::Write};
 /// The roles with their paths.
 pub fn grants(declarations: &Declarations) -> BTreeSet<Grant> {
     let mut grants = BTreeSet::from([Grant::whole(Role::Guests)]);
-    if !declarations.virtual_machines.is_empty() {
-        grants.insert(Grant::whole(Role::Machines));
+    for machine in declarations.virtual_machines.values() {
+        grants.extend(of_virtual_machine(&machine.spec).into_iter().map(Grant::whole));
     }
-    grants.extend(storages_of_disks(declarations).iter().map(|name| Grant::on(Role::Disks, name)));
-    grants.extend(volumes(declarations).filter_map(|v| Some(Grant::on(Role::Templates, v.split_once(':')?.0))));
+    if declarations.containers.values().any(|container| !container.spec.unprivileged) {
+        grants.insert(Grant::whole(Role::Privileged));
+    }
+    grants.extend(pools(declarations).iter().map(|name| Grant::on(Role::Pools, name)));
+    grants.extend(chosen_among(declarations).iter().map(|name| Grant::on(Role::Placement, name)));
+    let disks = storages_of_disks(declarations);
+    grants.extend(disks.iter().map(|name| Grant::on(Role::Disks, name)));
+    // Whoever may make disks on a storage may read its templates.
+    let read = volumes(declarations).filter_map(|volume| Some(volume.split_once(':')?.0.to_owned()));
+    grants.extend(read.filter(|name| !disks.contains(name)).map(|name| Grant::on(Role::Templates, &name)));
     for template in declarations.templates.values() {
         grants.insert(Grant::on(Role::Deliveries, template.spec.storage.as_str()));
         if template.spec.origin().is_some_and(|origin| origin.url.is_some()) {
@@ -29,6 +37,43 @@ pub fn grants(declarations: &Declarations) -> BTreeSet<Grant> {
     }
     grants.extend(bridges(declarations).iter().map(|name| Grant::on(Role::Network, name)));
     grants
+}
+
+/// What a virtual machine needs beyond what every guest needs.
+fn of_virtual_machine(spec: &VirtualMachine) -> Vec<Role> {
+    let hardware = [&spec.machine, &spec.scsi_controller, &spec.display].into_iter().any(Option::is_some);
+    // The disk of another guest is copied as one, too.
+    let disk_of_another = |image: &ImageSource| matches!(image, ImageSource::Volume(v) if !v.contains(":import/"));
+    let copies = spec.disks.iter().filter_map(|disk| disk.image.as_ref()).any(disk_of_another);
+    // A copy of a machine with an agent has one.
+    let agent = spec.agent.as_ref().map_or(spec.clone.is_some(), |agent| agent.enabled);
+    let needed = [
+        (Role::Machines, hardware || spec.serial_console.is_some()),
+        (Role::Clones, spec.clone.is_some() || copies),
+        (Role::CloudInit, spec.has_cloud_init()),
+        (Role::Agents, agent),
+        (Role::StartOrder, spec.startup.is_some()),
+    ];
+    needed.into_iter().filter_map(|(role, needed)| needed.then_some(role)).collect()
+}
+
+/// The pools whose members are looked after. A virtual machine is put into its pool when it is made, which needs no right
+/// there.
+fn pools(declarations: &Declarations) -> BTreeSet<String> {
+    declarations
+        .containers
+        .values()
+        .filter_map(|container| container.spec.pool.as_ref())
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// The nodes among which one is chosen by free memory.
+fn chosen_among(declarations: &Declarations) -> BTreeSet<String> {
+    let Some(site) = declarations.site().map(|site| &site.spec.proxmox) else { return BTreeSet::new() };
+    let placements = declarations.guests().filter_map(AnyGuest::placement);
+    let several = placements.map(|placement| placement.candidates(site)).filter(|fit| fit.len() > 1);
+    several.flatten().map(|node| node.to_string()).collect()
 }
 
 /// The storages on which guests have disks.
@@ -104,20 +149,19 @@ pub fn page() -> String {
     );
     for role in ROLES {
         for privilege in PRIVILEGES.iter().filter(|privilege| privilege.role == *role) {
-            let path = match role {
-                Role::Guests | Role::Machines => role.whole().to_owned(),
-                Role::Disks | Role::Templates | Role::Deliveries => format!("{}/STORAGE", role.whole()),
-                Role::Downloads => format!("{}/NODE", role.whole()),
-                Role::Network => format!("{}/BRIDGE", role.whole()),
-            };
             let releases = match (privilege.since, privilege.until) {
                 (Some(feature), _) => format!("{} and later", feature.since()),
                 (None, Some(feature)) => format!("before {}", feature.since()),
                 (None, None) => "all".into(),
             };
             // Writing to a String cannot fail.
-            let _ =
-                writeln!(out, "| `{role}` | `{path}` | `{}` | {} | {releases} |", privilege.name, privilege.for_what);
+            let _ = writeln!(
+                out,
+                "| `{role}` | `{}` | `{}` | {} | {releases} |",
+                role.place(),
+                privilege.name,
+                privilege.for_what
+            );
         }
     }
     out.push_str(

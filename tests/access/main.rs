@@ -3,8 +3,10 @@
 #[allow(dead_code)]
 #[path = "../cli/environment.rs"]
 mod environment;
+mod scenario;
 
 use environment::Environment;
+use scenario::Scenario;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, process::Command};
 use trueup::providers::{
@@ -14,48 +16,7 @@ use trueup::providers::{
 
 const VERSIONS: [&str; 2] = ["8.4", "9.2"];
 
-/// A guest of every kind that there is, made and changed in every way that needs a privilege of its own. Disks and templates
-/// lie apart, because whoever may make disks on a storage may read its templates too.
-const MANIFESTS: &str = r#"---
-apiVersion: trueup/v1alpha1
-kind: Template
-metadata: { name: debian-13 }
-spec: { storage: local, container: { file: debian-13-standard_13.1-2_amd64.tar.zst } }
----
-apiVersion: trueup/v1alpha1
-kind: Template
-metadata: { name: minimal }
-spec:
-  storage: local
-  container:
-    url: https://images.test/minimal_1.0_amd64.tar.zst
-    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
----
-apiVersion: trueup/v1alpha1
-kind: Container
-metadata: { name: web }
-spec:
-  vmid: 101
-  template: debian-13
-  cores: 2
-  memory: 512MiB
-  rootfs: { size: 8GiB }
-  features: [nesting]
-  startOnBoot: true
-  networks: [{ name: eth0, address: 10.0.1.5/24, gateway: 10.0.1.1 }]
----
-apiVersion: trueup/v1alpha1
-kind: Container
-metadata: { name: small }
-spec:
-  vmid: 102
-  template: minimal
-  memory: 256MiB
-  rootfs: { size: 4GiB }
-  networks: [{ name: eth0, address: 10.0.1.6/24, gateway: 10.0.1.1 }]
-"#;
-
-fn site(endpoint: &str) -> String {
+fn site(endpoint: &str, more: &str) -> String {
     format!(
         r#"apiVersion: trueup/v1alpha1
 kind: Site
@@ -67,22 +28,33 @@ spec:
     ca: {{ file: ca.pem }}
     token: {{ file: secrets/token }}
     defaults: {{ node: pve1, storage: disks, bridge: vmbr1 }}
+    {more}
 "#
     )
 }
 
-/// A sandbox whose Proxmox is reached as a real one is: by its address, its authority, and the token that was set up.
-fn prepared(version: &str) -> Environment {
+/// A sandbox whose Proxmox is reached as a real one is: by its address, its authority, and the token that was set up for what
+/// is declared in the end. What stands before is made.
+fn prepared(version: &str, scenario: Scenario) -> Environment {
     let mut environment = Environment::new();
-    environment.write("manifests/site.yaml", &site("https://127.0.0.1:1"));
-    environment.write("manifests/guests.yaml", MANIFESTS);
+    environment.write("manifests/site.yaml", &site("https://127.0.0.1:1", scenario.site));
+    environment.write("manifests/guests.yaml", scenario.then);
     environment.start_sandbox_with(&["--pve-version", version]);
     let connection = Connection::read(&environment.path("sandbox")).unwrap();
-    environment.write("manifests/site.yaml", &site(&connection.proxmox.url));
+    environment.write("manifests/site.yaml", &site(&connection.proxmox.url, scenario.site));
     std::fs::copy(&connection.proxmox.ca, environment.path("manifests/ca.pem")).unwrap();
     let password = connection.proxmox_password_file.display().to_string();
     let ran = environment.run(&["setup", "token", "--password-file", &password]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    if let Some(pool) = scenario.pool {
+        environment.call("proxmox", "POST", "/api2/json/pools", Some(json!({ "poolid": pool })));
+    }
+    if !scenario.before.is_empty() {
+        environment.write("manifests/guests.yaml", scenario.before);
+        let ran = reconcile(&environment);
+        assert_eq!(ran.code, 0, "{version}: {}{}", ran.stdout, ran.stderr);
+        environment.write("manifests/guests.yaml", scenario.then);
+    }
     environment
 }
 
@@ -97,39 +69,41 @@ fn set_role(environment: &Environment, role: Role, privileges: &BTreeSet<&str>) 
     assert_eq!(answer["data"], Value::Null, "{answer}");
 }
 
-/// Without `name`, a pass fails and names it, and so does the doctor; with it again, everything is made.
-fn is_needed(role: Role, name: &'static str, version: &str) {
+/// Without `name`, a pass fails and names it with its path, and so does the doctor, who names the role too; with it again,
+/// everything is made.
+fn is_needed(role: Role, name: &'static str, path: &str, scenario: Scenario, version: &str) {
     let release: Release = version.parse().unwrap();
     let all = role.privileges(release);
     if !all.contains(name) {
         return;
     }
-    let environment = prepared(version);
+    let environment = prepared(version, scenario);
     let rest = all.iter().copied().filter(|held| *held != name).collect();
     set_role(&environment, role, &rest);
     let asked = environment.run(&["doctor", "--without", "host", "--without", "cloudflare"]);
     assert_eq!(asked.code, 4, "{}{}", asked.stdout, asked.stderr);
     let said = asked.stdout.lines().filter(|line| line.starts_with("wrong") && line.contains("privilege"));
-    let said: Vec<&str> = said.filter(|line| line.contains(name)).collect();
-    assert!(!said.is_empty(), "{}", asked.stdout);
+    let place = format!(" on {path} (role {role})");
+    let mut said = said.filter(|line| line.contains(name) && line.ends_with(&place));
+    assert!(said.next().is_some(), "{name}{place} on {version}: {}", asked.stdout);
     let failed = reconcile(&environment);
-    assert!(matches!(failed.code, 1 | 4), "{name} on {version} is not needed: {}", failed.stdout);
-    let named = format!("{}{}", failed.stdout, failed.stderr);
-    assert!(named.contains(name), "{name} on {version} is not named: {named}");
+    let told = format!("{}{}", failed.stdout, failed.stderr);
+    assert!(matches!(failed.code, 1 | 4), "{name} on {version} is not needed: {told}");
+    assert!(told.lines().any(|line| line.contains(name) && line.contains(path)), "{name} on {version}: {told}");
     set_role(&environment, role, &all);
     let done = reconcile(&environment);
     assert_eq!(done.code, 0, "{version}: {}{}", done.stdout, done.stderr);
 }
 
 macro_rules! needed {
-    ($($test:ident: $role:ident $name:literal;)*) => {
+    ($($test:ident: $role:ident $name:literal on $path:literal in $scenario:ident;)*) => {
         /// The privileges for which there is a test below.
         const TESTED: &[(Role, &str)] = &[$((Role::$role, $name)),*];
         $(
             #[test]
             fn $test() {
                 for version in VERSIONS {
-                    is_needed(Role::$role, $name, version);
+                    is_needed(Role::$role, $name, $path, scenario::$scenario, version);
                 }
             }
         )*
@@ -137,28 +111,40 @@ macro_rules! needed {
 }
 
 needed! {
-    vm_allocate: Guests "VM.Allocate";
-    vm_audit: Guests "VM.Audit";
-    vm_config_cpu: Guests "VM.Config.CPU";
-    vm_config_disk: Guests "VM.Config.Disk";
-    vm_config_memory: Guests "VM.Config.Memory";
-    vm_config_network: Guests "VM.Config.Network";
-    vm_config_options: Guests "VM.Config.Options";
-    vm_power_mgmt: Guests "VM.PowerMgmt";
-    datastore_allocate_space: Disks "Datastore.AllocateSpace";
-    datastore_audit: Templates "Datastore.Audit";
-    datastore_allocate_template: Deliveries "Datastore.AllocateTemplate";
-    sys_access_network: Downloads "Sys.AccessNetwork";
-    sdn_use: Network "SDN.Use";
+    vm_allocate: Guests "VM.Allocate" on "/vms" in CONTAINERS;
+    vm_audit: Guests "VM.Audit" on "/vms" in CONTAINERS;
+    vm_config_cpu: Guests "VM.Config.CPU" on "/vms" in CONTAINERS;
+    vm_config_disk: Guests "VM.Config.Disk" on "/vms" in CONTAINERS;
+    vm_config_memory: Guests "VM.Config.Memory" on "/vms" in CONTAINERS;
+    vm_config_network: Guests "VM.Config.Network" on "/vms" in CONTAINERS;
+    vm_config_options: Guests "VM.Config.Options" on "/vms" in CONTAINERS;
+    vm_power_mgmt: Guests "VM.PowerMgmt" on "/vms" in CONTAINERS;
+    vm_config_hwtype: Machines "VM.Config.HWType" on "/vms" in MACHINE;
+    vm_clone: Clones "VM.Clone" on "/vms" in COPY;
+    vm_config_cdrom: CloudInit "VM.Config.CDROM" on "/vms" in CLOUD_INIT;
+    vm_config_cloudinit: CloudInit "VM.Config.Cloudinit" on "/vms" in CLOUD_INIT;
+    vm_guest_agent_audit: Agents "VM.GuestAgent.Audit" on "/vms" in AGENT;
+    vm_monitor: Agents "VM.Monitor" on "/vms" in AGENT;
+    pool_allocate: Pools "Pool.Allocate" on "/pool/team" in POOL;
+    pool_audit: Pools "Pool.Audit" on "/pool/team" in POOL;
+    sys_audit: Placement "Sys.Audit" on "/nodes/pve1" in PLACEMENT;
+    datastore_allocate_space: Disks "Datastore.AllocateSpace" on "/storage/disks" in CONTAINERS;
+    datastore_allocate_space_of_a_machine: Disks "Datastore.AllocateSpace" on "/storage/disks" in MACHINE;
+    datastore_allocate_space_of_a_copy: Disks "Datastore.AllocateSpace" on "/storage/disks" in COPY;
+    datastore_audit: Templates "Datastore.Audit" on "/storage/local" in CONTAINERS;
+    datastore_audit_of_an_image: Templates "Datastore.Audit" on "/storage/local" in MACHINE;
+    datastore_allocate_template: Deliveries "Datastore.AllocateTemplate" on "/storage/local" in CONTAINERS;
+    datastore_allocate_template_of_an_image: Deliveries "Datastore.AllocateTemplate" on "/storage/local" in MACHINE;
+    sys_access_network: Downloads "Sys.AccessNetwork" on "/nodes/pve1" in CONTAINERS;
+    sdn_use: Network "SDN.Use" on "/sdn/zones/localnetwork/vmbr1" in CONTAINERS;
+    sdn_use_of_a_machine: Network "SDN.Use" on "/sdn/zones/localnetwork/vmbr1" in MACHINE;
+    sys_modify_of_the_start_order: StartOrder "Sys.Modify" on "/" in START_ORDER;
+    sys_modify_of_a_privileged_container: Privileged "Sys.Modify" on "/" in PRIVILEGED;
 }
-
-/// Roles for what is not declared in any test yet: `VirtualMachine`.
-const UNTESTED: &[Role] = &[Role::Machines];
 
 #[test]
 fn every_privilege_has_its_test() {
-    let all: BTreeSet<_> =
-        PRIVILEGES.iter().filter(|p| !UNTESTED.contains(&p.role)).map(|p| (p.role, p.name)).collect();
+    let all: BTreeSet<_> = PRIVILEGES.iter().map(|p| (p.role, p.name)).collect();
     assert_eq!(all, TESTED.iter().copied().collect());
     assert!(PRIVILEGES.iter().all(|p: &Privilege| VERSIONS.iter().any(|v| p.is_in(v.parse().unwrap()))));
 }
@@ -168,10 +154,11 @@ fn every_privilege_has_its_test() {
 fn the_sandbox_gives_the_product_these_roles_and_no_more() {
     for version in VERSIONS {
         let mut environment = Environment::new();
-        environment.write("manifests/site.yaml", &site("https://127.0.0.1:1"));
-        environment.write("manifests/guests.yaml", MANIFESTS);
+        environment.write("manifests/site.yaml", &site("https://127.0.0.1:1", ""));
+        environment.write("manifests/guests.yaml", scenario::CONTAINERS.then);
         environment.start_sandbox_with(&["--pve-version", version]);
-        let roles: Vec<String> = PRIVILEGES.iter().map(|p| p.role.to_string()).collect();
+        let release: Release = version.parse().unwrap();
+        let roles = PRIVILEGES.iter().filter(|p| p.is_in(release)).map(|p| p.role.to_string());
         let acl = environment.call("proxmox", "GET", "/api2/json/access/acl", None)["data"].clone();
         let held: BTreeSet<String> = acl
             .as_array()
@@ -180,7 +167,7 @@ fn the_sandbox_gives_the_product_these_roles_and_no_more() {
             .filter(|entry| entry["ugid"].as_str().unwrap().starts_with("sandbox@pve"))
             .map(|entry| entry["roleid"].as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(held, roles.into_iter().collect());
+        assert_eq!(held, roles.collect());
         let token = environment.read("sandbox/proxmox.token");
         assert!(token.starts_with("sandbox@pve!trueup="), "{version}");
     }
@@ -189,7 +176,7 @@ fn the_sandbox_gives_the_product_these_roles_and_no_more() {
 /// It is a program's own check that nothing here runs as root.
 #[test]
 fn no_secret_is_in_the_process_list_or_the_output() {
-    let environment = prepared("9.2");
+    let environment = prepared("9.2", scenario::CONTAINERS);
     let secret = environment.read("manifests/secrets/token");
     let secret = secret.trim().split_once('=').unwrap().1;
     let again = environment.run(&["setup", "token", "--output", "json"]);

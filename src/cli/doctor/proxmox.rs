@@ -60,7 +60,8 @@ async fn privileges(declarations: &Declarations, pve: &Proxmox, release: Release
     let token = pve.identity().unwrap_or("the token").to_owned();
     let roles = pve.access("list the roles", "/roles").await.unwrap_or_default();
     let mut findings = vec![];
-    for grant in grants::grants(declarations) {
+    let needed = grants::grants(declarations).into_iter().filter(|grant| !grant.privileges(release).is_empty());
+    for grant in needed {
         let Grant { path, role } = &grant;
         let held = match pve.permissions_on(path).await {
             Ok(held) => held,
@@ -69,7 +70,7 @@ async fn privileges(declarations: &Declarations, pve: &Proxmox, release: Release
                 continue;
             }
         };
-        let missing = held.missing(path, role.privileges(release));
+        let missing = held.missing(&grant, release);
         findings.push(match missing.is_empty() {
             true => Finding::good(about, format!("{token} holds {role} on {path}")),
             false => {

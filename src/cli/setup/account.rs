@@ -27,8 +27,8 @@ pub(super) struct Seen {
     pub users: BTreeSet<String>,
     /// The names behind `user!`.
     pub tokens: BTreeSet<String>,
-    /// Path, user or token, role: passed on to what is below.
-    pub granted: BTreeSet<(String, String, String)>,
+    /// Path, user or token, role; with whether it is passed on to what is below.
+    pub granted: BTreeMap<(String, String, String), bool>,
 }
 
 /// What can be asked.
@@ -47,13 +47,18 @@ pub(super) enum Act {
     SetRole { name: &'static str, privileges: String },
     AddUser { user: String },
     AddToken { user: String, token: String },
-    Grant { path: String, role: &'static str, user: String, token: String },
+    Grant { path: String, role: Role, user: String, token: String },
     RemoveToken { user: String, token: String },
 }
 
 impl Account {
+    /// Those that give something in this release.
+    fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|grant| !grant.privileges(self.release).is_empty())
+    }
+
     fn roles(&self) -> BTreeSet<Role> {
-        self.grants.iter().map(|grant| grant.role).collect()
+        self.grants().map(|grant| grant.role).collect()
     }
 
     /// Everything that is to be done so that `user!token` may do what it must. In this order.
@@ -76,15 +81,11 @@ impl Account {
             acts.push(Act::AddToken { user: user.clone(), token: token.into() });
         }
         let whole = format!("{user}!{token}");
-        for Grant { path, role } in &self.grants {
-            let has = |id: &str| seen.granted.contains(&(path.clone(), id.to_owned(), role.name().to_owned()));
+        for Grant { path, role } in self.grants() {
+            let held = |id: &str| seen.granted.get(&(path.clone(), id.to_owned(), role.name().to_owned()));
+            let has = |id: &str| held(id) == Some(&role.is_passed_on());
             if !has(user) || !has(&whole) {
-                acts.push(Act::Grant {
-                    path: path.clone(),
-                    role: role.name(),
-                    user: user.clone(),
-                    token: token.into(),
-                });
+                acts.push(Act::Grant { path: path.clone(), role: *role, user: user.clone(), token: token.into() });
             }
         }
         acts
@@ -131,7 +132,9 @@ impl Act {
             }
             Self::Grant { path, role, user, token } => {
                 let token = format!("{user}!{token}");
-                let all = [("path", path.as_str()), ("roles", role), ("users", user), ("tokens", &token)];
+                let mut all =
+                    vec![("path", path.as_str()), ("roles", role.name()), ("users", user), ("tokens", &token)];
+                all.extend(alone(*role));
                 (Method::PUT, "/acl".into(), pairs(&all))
             }
             Self::RemoveToken { user, token } => {
@@ -151,7 +154,9 @@ impl Act {
             ),
             Self::Grant { path, role, user, token } => {
                 let token = format!("{user}!{token}");
-                command(&["acl", "modify", path], &[("roles", role), ("users", user), ("tokens", &token)])
+                let mut all = vec![("roles", role.name()), ("users", user.as_str()), ("tokens", &token)];
+                all.extend(alone(*role));
+                command(&["acl", "modify", path], &all)
             }
             Self::RemoveToken { user, token } => command(&["user", "token", "remove", user, token], &[]),
         }
@@ -173,7 +178,8 @@ impl Display for Act {
             Self::AddUser { user } => write!(f, "make the user {user}, who cannot log in"),
             Self::AddToken { user, token } => write!(f, "make the token {user}!{token}"),
             Self::Grant { path, role, user, token } => {
-                write!(f, "grant {role} on {path} to {user} and its token {token}")
+                let alone = if role.is_passed_on() { "" } else { " alone" };
+                write!(f, "grant {role} on {path}{alone} to {user} and its token {token}")
             }
             Self::RemoveToken { user, token } => write!(f, "remove the token {user}!{token}"),
         }
@@ -200,9 +206,10 @@ impl Seen {
     }
 
     pub fn set_acl(&mut self, rows: &Value) -> Answer<()> {
-        let passed_on = |row: &&Value| row.get("propagate").is_none_or(|on| text_of(on) == "1");
-        let entries = list("who may do what", rows)?.iter().filter(passed_on);
-        self.granted = entries.map(|row| (text(row, "path"), text(row, "ugid"), text(row, "roleid"))).collect();
+        let passed_on = |row: &Value| row.get("propagate").is_none_or(|on| text_of(on) == "1");
+        let entries = list("who may do what", rows)?.iter();
+        let entry = |row| ((text(row, "path"), text(row, "ugid"), text(row, "roleid")), passed_on(row));
+        self.granted = entries.map(entry).collect();
         Ok(())
     }
 }
@@ -224,6 +231,11 @@ fn text_of(value: &Value) -> String {
         Value::Bool(on) => u8::from(*on).to_string(),
         other => other.to_string(),
     }
+}
+
+/// Where a role is for its path alone.
+fn alone(role: Role) -> Option<(&'static str, &'static str)> {
+    (!role.is_passed_on()).then_some(("propagate", "0"))
 }
 
 fn command(words: &[&str], options: &[(&str, &str)]) -> Vec<String> {

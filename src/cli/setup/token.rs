@@ -224,9 +224,9 @@ impl Run<'_> {
     /// What the token lacks, by asking it.
     async fn missing(&self, pve: &Proxmox, release: Release) -> Answer<Vec<String>> {
         let mut missing = vec![];
-        for Grant { path, role } in &self.grants {
-            let held = pve.permissions_on(path).await?;
-            missing.extend(held.missing(path, role.privileges(release)).iter().map(|name| format!("{name} on {path}")));
+        for grant in self.grants.iter().filter(|grant| !grant.privileges(release).is_empty()) {
+            let held = pve.permissions_on(&grant.path).await?;
+            missing.extend(held.missing(grant, release).iter().map(|name| format!("{name} on {}", grant.path)));
         }
         Ok(missing)
     }

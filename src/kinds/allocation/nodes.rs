@@ -3,7 +3,7 @@ use super::{Work, mistake_at};
 use crate::kinds::{any_guest::AnyGuest, container::Placement};
 use std::{cmp::Reverse, collections::BTreeMap};
 
-/// How much room a node has; more is greater. Where the token may not see the memory, the number of guests decides.
+/// How much room a node has; more is greater.
 type Room = (u64, Reverse<usize>);
 
 impl Work<'_> {
@@ -42,8 +42,18 @@ impl Work<'_> {
         if let Some(known) = locked.or(there) {
             return Some(known);
         }
-        let up = fit.iter().filter(|name| free.contains_key(*name));
-        let best = up.max_by_key(|name| (free.get(*name), Reverse(*name)));
+        let up: Vec<&String> = fit.iter().filter(|name| free.contains_key(*name)).collect();
+        let unseen = up.iter().find(|name| self.carried.nodes.get(**name).is_some_and(|node| node.free.is_none()));
+        if let (true, Some(unseen)) = (up.len() > 1, unseen) {
+            let names = fit.join(", ");
+            let text = format!("which of {names} gets it is chosen by free memory, and that of {unseen} is not shown");
+            let hint = format!(
+                "the token lacks Sys.Audit on /nodes/{unseen} (`trueup setup token` gives it), or the node has not reported yet"
+            );
+            self.out.unplaced.push(mistake_at(guest.origin(), &["spec", "placement"], "no-node", text).hint(hint));
+            return None;
+        }
+        let best = up.into_iter().max_by_key(|name| (free.get(*name), Reverse(*name)));
         let best = match (best, &fit[..]) {
             (Some(best), _) => best.clone(),
             // There is nothing to choose.

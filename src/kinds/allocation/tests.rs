@@ -354,6 +354,19 @@ fn machines_are_placed_as_containers_are_and_what_one_takes_counts_for_the_other
 }
 
 #[test]
+fn a_choice_by_memory_that_is_not_shown_is_none() {
+    let two = placed(&[("a", "{ labels: { disk: nvme } }"), ("b", "{ nodes: [pve3] }")]);
+    let mut world = cluster(&[("pve1", true, 3), ("pve2", true, 8), ("pve3", true, 8)]);
+    world.nodes.get_mut("pve3").unwrap().free = None;
+    let got = run(&two, &Lock::default(), &world, 0, 1);
+    assert_eq!(nodes(&got.lock), [("a", None), ("b", Some("pve3"))]);
+    let said = &got.unplaced[0];
+    let text = "which of pve2, pve3 gets it is chosen by free memory, and that of pve3 is not shown";
+    assert_eq!((got.unplaced.len(), &*said.message), (1, text));
+    assert!(said.hint.as_ref().is_some_and(|hint| hint.contains("Sys.Audit on /nodes/pve3")), "{:?}", said.hint);
+}
+
+#[test]
 fn a_guest_that_is_there_stays_where_it_is() {
     let one = placed(&[("a", "{ labels: { disk: nvme } }")]);
     let world = cluster(&[("pve1", true, 3), ("pve2", true, 8), ("pve3", true, 8)]);

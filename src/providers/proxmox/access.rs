@@ -1,11 +1,11 @@
 //! What the token may do, and see.
-use super::{Proxmox, strange, values};
+use super::{Grant, Proxmox, Release, strange, values};
 use crate::model::Answer;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Privileges per path, as they are effective for the token.
+/// Privileges per path, as they are effective for the token: each with whether it is passed on to what is below.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Permissions(BTreeMap<String, BTreeSet<String>>);
+pub struct Permissions(BTreeMap<String, BTreeMap<String, bool>>);
 
 impl Permissions {
     /// Whether this privilege is held on everything below this path: on the path itself, passed on, and on every path
@@ -15,20 +15,24 @@ impl Permissions {
     /// only together with this.
     pub fn proves(&self, privilege: &str, path: &str) -> bool {
         let below = format!("{}/", path.trim_end_matches('/'));
-        self.0.get(path).is_some_and(|p| p.contains(privilege))
-            && self.0.iter().filter(|(p, _)| p.starts_with(&below)).all(|(_, p)| p.contains(privilege))
+        let passed_on = |held: &BTreeMap<String, bool>| held.get(privilege) == Some(&true);
+        self.0.get(path).is_some_and(passed_on)
+            && self.0.iter().filter(|(p, _)| p.starts_with(&below)).all(|(_, held)| passed_on(held))
     }
 }
 
 impl Permissions {
-    /// What of these is not held on a path and passed on from it.
-    pub fn missing<'a>(&self, path: &str, wanted: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
-        let held = self.0.get(path);
-        wanted.into_iter().filter(|name| !held.is_some_and(|held| held.contains(*name))).collect()
+    /// What of a grant is not held on its path, and passed on from it where the role is.
+    pub fn missing(&self, grant: &Grant, release: Release) -> BTreeSet<&'static str> {
+        let held = self.0.get(&grant.path);
+        let enough =
+            |name: &str| held.and_then(|held| held.get(name)).is_some_and(|on| *on || !grant.role.is_passed_on());
+        grant.privileges(release).into_iter().filter(|name| !enough(name)).collect()
     }
     /// What is held on a path and passed on from it.
     pub fn on(&self, path: &str) -> BTreeSet<&str> {
-        self.0.get(path).into_iter().flatten().map(String::as_str).collect()
+        let held = self.0.get(path).into_iter().flatten();
+        held.filter(|(_, on)| **on).map(|(name, _)| name.as_str()).collect()
     }
 }
 
@@ -52,9 +56,8 @@ impl Proxmox {
                 .iter()
                 .map(|(path, privileges)| {
                     // The number says whether the privilege is passed on to what is below.
-                    let passed_on = privileges.as_object().into_iter().flatten();
-                    let passed_on = passed_on.filter(|(_, on)| values::number(on) == Some(1));
-                    (path.clone(), passed_on.map(|(name, _)| name.clone()).collect())
+                    let held = privileges.as_object().into_iter().flatten();
+                    (path.clone(), held.map(|(name, on)| (name.clone(), values::number(on) == Some(1))).collect())
                 })
                 .collect(),
         ))
@@ -66,7 +69,8 @@ mod tests {
     use super::*;
 
     fn of(paths: &[(&str, &[&str])]) -> Permissions {
-        Permissions(paths.iter().map(|(p, n)| (p.to_string(), n.iter().map(|n| n.to_string()).collect())).collect())
+        let of = |names: &[&str]| names.iter().map(|name| (name.to_string(), true)).collect();
+        Permissions(paths.iter().map(|(path, names)| (path.to_string(), of(names))).collect())
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One write from its turn to the end of its task.
 use super::{
-    Proxmox, Role, TaskId, encode,
+    Grant, Proxmox, Role, TaskId, encode,
     queue::{self, Lane},
     transport::Pairs,
 };
@@ -53,27 +53,37 @@ impl Proxmox {
             Lane::Storage(_) => None,
         });
         match vmid {
-            Some(vmid) => self.explain(denied, &format!("/vms/{vmid}"), Role::Guests).await,
+            Some(vmid) => self.explain(denied, Grant::on(Role::Guests, &vmid.to_string())).await,
             None => denied,
         }
     }
 
     /// A denial that does not say which privilege is missing (that of a new guest does not, nor that of a download) is
     /// compared with what the role holds that is for such things.
-    pub(super) async fn explain(&self, denied: Failure, path: &str, role: Role) -> Failure {
+    pub(super) async fn explain(&self, denied: Failure, grant: Grant) -> Failure {
         if denied.class != Class::Denied || denied.reason.contains('(') {
             return denied;
         }
-        let (Ok(held), Ok(release)) = (self.permissions_on(path).await, self.version().await) else { return denied };
-        let missing = held.missing(path, role.privileges(release));
-        match missing.is_empty() {
-            true => denied,
-            false => {
-                let names = missing.into_iter().collect::<Vec<_>>().join(", ");
-                denied.hint(format!(
-                    "the token lacks {names} on {path}, of the role {role}: `trueup setup token` gives it"
-                ))
-            }
+        match self.lacks(&grant).await {
+            Ok(Some(lacks)) => denied.hint(lacks),
+            _ => denied,
+        }
+    }
+
+    /// What the token lacks of a role, in words.
+    async fn lacks(&self, grant: &Grant) -> Answer<Option<String>> {
+        let missing = self.permissions_on(&grant.path).await?.missing(grant, self.version().await?);
+        let names = missing.into_iter().collect::<Vec<_>>().join(", ");
+        let Grant { path, role } = grant;
+        let text = || format!("the token lacks {names} on {path}, of the role {role}: `trueup setup token` gives it");
+        Ok((!names.is_empty()).then(text))
+    }
+
+    /// Looks whether the token holds a role, where what it does without it would be misleading.
+    pub(super) async fn demand(&self, attempted: &str, grant: &Grant) -> Answer<()> {
+        match self.lacks(grant).await? {
+            Some(lacks) => Err(Failure::new(Class::Denied, attempted, lacks)),
+            None => Ok(()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One guest, a guest or a virtual machine: configuration, power, life and death.
 use super::{
-    AgentInterface, Guest, GuestType, Heard, Power, Proxmox, encode, guests::power, property::Properties, strange,
-    transport::Pairs, values,
+    AgentInterface, Grant, Guest, GuestType, Heard, Power, Proxmox, Role, encode, guests::power, property::Properties,
+    strange, transport::Pairs, values,
 };
 use crate::model::{Answer, Class, Failure};
 use reqwest::Method;
@@ -254,6 +254,8 @@ impl Proxmox {
     /// Makes a guest a member of a pool, and of no other any more.
     pub async fn join_pool(&self, guest: &At, pool: &str) -> Answer<()> {
         let attempted = format!("put {guest} into the pool {pool}");
+        // Who may not see the members takes every member for none, and would be told that it is there already.
+        self.demand(&attempted, &Grant::on(Role::Pools, pool)).await?;
         let pairs = [("poolid", pool), ("vms", &guest.vmid.to_string()), ("allow-move", "1")];
         let pairs: Pairs = pairs.map(|(key, value)| (key.into(), value.into())).into();
         self.act(&attempted, Method::PUT, "/pools", &pairs).await

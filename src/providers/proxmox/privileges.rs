@@ -15,8 +15,19 @@ use std::{
 pub enum Role {
     /// On `/vms`: to see all guests, and to make, change, switch and destroy ours.
     Guests,
-    /// On `/vms`: what virtual machines need beyond that.
+    /// On `/vms`, where a virtual machine says what it is made of.
     Machines,
+    /// On `/vms`, where a virtual machine is made as a copy. Not on the source alone: what is granted there would hide what is
+    /// granted above.
+    Clones,
+    /// On `/vms`, where cloud-init is spoken of.
+    CloudInit,
+    /// On `/vms`, where a virtual machine has a guest agent.
+    Agents,
+    /// On each pool that a guest is to be a member of.
+    Pools,
+    /// On each node among which one is chosen by free memory.
+    Placement,
     /// On each storage with disks of guests.
     Disks,
     /// On each storage with templates.
@@ -27,11 +38,29 @@ pub enum Role {
     Downloads,
     /// On each bridge, as Proxmox sees it: a part of the zone `localnetwork`.
     Network,
+    /// On `/` and nothing below, where a virtual machine has a place in the order of starting.
+    StartOrder,
+    /// On `/` and nothing below, where a container is privileged.
+    Privileged,
 }
 
 /// All of them.
-pub const ROLES: &[Role] =
-    &[Role::Guests, Role::Machines, Role::Disks, Role::Templates, Role::Deliveries, Role::Downloads, Role::Network];
+pub const ROLES: &[Role] = &[
+    Role::Guests,
+    Role::Machines,
+    Role::Clones,
+    Role::CloudInit,
+    Role::Agents,
+    Role::Pools,
+    Role::Placement,
+    Role::Disks,
+    Role::Templates,
+    Role::Deliveries,
+    Role::Downloads,
+    Role::Network,
+    Role::StartOrder,
+    Role::Privileged,
+];
 
 /// One privilege in one role.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,10 +81,11 @@ const fn of(role: Role, name: &'static str, for_what: &'static str) -> Privilege
 
 /// The same right by its two names.
 const AGENT: Privilege =
-    of(Role::Machines, "VM.GuestAgent.Audit", "addresses of a virtual machine, from its guest agent");
+    of(Role::Agents, "VM.GuestAgent.Audit", "addresses of a virtual machine, from its guest agent");
 
-/// The list. Which call needs which privilege: `permissions` in the schemas of 9.2.11 and 8.4.21, and
-/// `check_ct_modify_config_perm` in pve-container.
+/// The list. Which call needs which privilege: `permissions` in the schemas of 9.2.11 and 8.4.21; for what a call looks at
+/// itself `check_ct_modify_config_perm` (pve-container), `check_vm_modify_config_perm` and `$check_drive_perms` (qemu-server),
+/// `check_volume_access` (pve-storage), and `resources` in PVE/API2/Cluster.pm (pve-manager).
 pub const PRIVILEGES: &[Privilege] = &[
     of(Role::Guests, "VM.Allocate", "making and destroying guests; the feature `nesting`"),
     of(
@@ -69,17 +99,29 @@ pub const PRIVILEGES: &[Privilege] = &[
     of(Role::Guests, "VM.Config.Network", "network devices, host name, name servers"),
     of(Role::Guests, "VM.Config.Options", "notes and tags, where our mark is; start on boot, start order, protection"),
     of(Role::Guests, "VM.PowerMgmt", "starting and stopping"),
-    of(Role::Machines, "VM.Clone", "making a virtual machine from a template that is one"),
-    of(Role::Machines, "VM.Config.CDROM", "the drive of cloud-init"),
-    of(Role::Machines, "VM.Config.Cloudinit", "user, keys, addresses and name servers by cloud-init"),
-    of(Role::Machines, "VM.Config.HWType", "machine type, firmware, display, controllers"),
+    of(Role::Machines, "VM.Config.HWType", "machine type, SCSI controller, display, serial console"),
+    of(Role::Clones, "VM.Clone", "making a virtual machine as a copy of another"),
+    of(Role::CloudInit, "VM.Config.CDROM", "giving the drive of cloud-init to a machine that is there, such as a copy"),
+    of(Role::CloudInit, "VM.Config.Cloudinit", "the same, and writing the drive anew"),
     Privilege { since: Some(Feature::GuestAgentPrivileges), ..AGENT },
     Privilege { name: "VM.Monitor", until: Some(Feature::GuestAgentPrivileges), ..AGENT },
+    of(Role::Pools, "Pool.Allocate", "making a guest that is there a member of this pool"),
+    of(Role::Pools, "Pool.Audit", "seeing which guests are members"),
+    of(Role::Placement, "Sys.Audit", "seeing how much memory of this node is free, by which `placement` chooses"),
     of(Role::Disks, "Datastore.AllocateSpace", "making disks on this storage"),
     of(Role::Templates, "Datastore.Audit", "reading templates on this storage"),
     of(Role::Deliveries, "Datastore.AllocateTemplate", "bringing a `Template` to this storage"),
     of(Role::Downloads, "Sys.AccessNetwork", "letting this node download a `Template` from its `url`"),
     of(Role::Network, "SDN.Use", "putting network devices on this bridge"),
+    of(
+        Role::StartOrder,
+        "Sys.Modify",
+        "`startup` of a virtual machine (that of a container needs no more than `TrueupGuests`)",
+    ),
+    Privilege {
+        since: Some(Feature::PrivilegedContainers),
+        ..of(Role::Privileged, "Sys.Modify", "making a container with `unprivileged: false`")
+    },
 ];
 
 impl Privilege {
@@ -96,11 +138,18 @@ impl Role {
         match self {
             Self::Guests => "TrueupGuests",
             Self::Machines => "TrueupMachines",
+            Self::Clones => "TrueupClones",
+            Self::CloudInit => "TrueupCloudInit",
+            Self::Agents => "TrueupAgents",
+            Self::Pools => "TrueupPools",
+            Self::Placement => "TrueupPlacement",
             Self::Disks => "TrueupDisks",
             Self::Templates => "TrueupTemplates",
             Self::Deliveries => "TrueupDeliveries",
             Self::Downloads => "TrueupDownloads",
             Self::Network => "TrueupNetwork",
+            Self::StartOrder => "TrueupStartOrder",
+            Self::Privileged => "TrueupPrivileged",
         }
     }
 
@@ -112,11 +161,31 @@ impl Role {
     /// The path on which it is granted where it holds for all that Proxmox has.
     pub const fn whole(self) -> &'static str {
         match self {
-            Self::Guests | Self::Machines => "/vms",
+            Self::Guests | Self::Machines | Self::Clones | Self::CloudInit | Self::Agents => "/vms",
+            Self::Pools => "/pool",
             Self::Disks | Self::Templates | Self::Deliveries => "/storage",
-            Self::Downloads => "/nodes",
+            Self::Placement | Self::Downloads => "/nodes",
             Self::Network => "/sdn/zones/localnetwork",
+            Self::StartOrder | Self::Privileged => "/",
         }
+    }
+
+    /// Whether it is passed on to what is below its path. What is needed on `/` alone is not: there it would be a right over
+    /// everything.
+    pub const fn is_passed_on(self) -> bool {
+        !matches!(self, Self::StartOrder | Self::Privileged)
+    }
+
+    /// Where it is granted, in words: `/storage/STORAGE`.
+    pub fn place(self) -> String {
+        let one = match self {
+            Self::Pools => "POOL",
+            Self::Disks | Self::Templates | Self::Deliveries => "STORAGE",
+            Self::Placement | Self::Downloads => "NODE",
+            Self::Network => "BRIDGE",
+            _ => return self.whole().into(),
+        };
+        format!("{}/{one}", self.whole())
     }
 }
 
@@ -126,7 +195,7 @@ impl Display for Role {
     }
 }
 
-/// A role on a path, passed on to everything below.
+/// A role on a path, passed on to everything below but where [`Role::is_passed_on`] says no.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Grant {
     pub path: String,
@@ -134,13 +203,17 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// A role on what this name stands for: a storage, a bridge.
+    /// A role on what this name stands for: a storage, a bridge, a pool.
     pub fn on(role: Role, name: &str) -> Self {
         Self { path: format!("{}/{name}", role.whole()), role }
     }
     /// A role on all that Proxmox has of it.
     pub fn whole(role: Role) -> Self {
         Self { path: role.whole().into(), role }
+    }
+    /// What it gives in a release.
+    pub fn privileges(&self, release: Release) -> BTreeSet<&'static str> {
+        self.role.privileges(release)
     }
 }
 
@@ -153,7 +226,8 @@ mod tests {
         for version in ["8.4", "9.2"] {
             let release: Release = version.parse().unwrap();
             for role in ROLES {
-                assert!(!role.privileges(release).is_empty(), "{role} in {version}");
+                let is_new = *role == Role::Privileged && version == "8.4";
+                assert_eq!(role.privileges(release).is_empty(), is_new, "{role} in {version}");
                 assert!(!role.name().to_ascii_uppercase().starts_with("PVE"));
             }
         }

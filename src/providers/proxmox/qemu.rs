@@ -1,6 +1,6 @@
 //! Virtual machines: configuration, power, life and death, and what their agent says.
 use super::{Address, At, GuestType, Proxmox, guest, strange, transport::Pairs, values};
-use crate::model::{Answer, Class};
+use crate::model::{Answer, Class, Failure};
 use reqwest::Method;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -88,19 +88,21 @@ impl Proxmox {
         self.act(&attempted, Method::PUT, &format!("{}/cloudinit", guest.path()), &vec![]).await
     }
 
-    /// The interfaces of a running machine, as its guest agent says. An agent that is not there yet is no mistake.
+    /// The interfaces of a running machine, as its guest agent says. An agent that is not there yet is no mistake, nor is one
+    /// that the token may not ask.
     pub async fn agent_interfaces(&self, guest: &At) -> Answer<Heard> {
+        match self.ask_agent(guest).await {
+            Err(f) if f.class == Class::Denied => Ok(silence(f)),
+            answer => answer,
+        }
+    }
+
+    async fn ask_agent(&self, guest: &At) -> Answer<Heard> {
         let attempted = format!("ask the agent of {guest} for its addresses");
         let path = format!("{}/agent/network-get-interfaces", guest.path());
         let data = match self.wire.get(&attempted, &path, &[]).await {
-            Err(f) if f.class == Class::NotFound => return Err(f),
-            Err(f) if matches!(f.class, Class::Transient | Class::Denied | Class::Invalid) => {
-                // Where the agent is not there the server says so with status 500, like any other mishap.
-                return Ok(Heard::Silence(match f.hint {
-                    Some(hint) => format!("{}; {hint}", f.reason),
-                    None => f.reason,
-                }));
-            }
+            // Where the agent is not there the server says so with status 500, like any other mishap.
+            Err(f) if matches!(f.class, Class::Transient | Class::Invalid) => return Ok(silence(f)),
             answer => answer?,
         };
         let lines = data.get("result").and_then(Value::as_array).ok_or_else(|| strange(&attempted, "no `result`"))?;
@@ -119,11 +121,14 @@ impl Proxmox {
     }
 
     /// Waits, for a while, until the agent of a machine that was started tells of an address that `wanted` accepts.
+    ///
+    /// # Errors
+    /// `Denied` where the token may not ask it: then no wait helps.
     pub async fn await_agent(&self, guest: &At, wanted: impl Fn(&AgentInterface) -> bool) -> Answer<Option<Address>> {
         let deadline = Instant::now() + self.patience.lease * BOOT;
         let mut pause = self.patience.first_look;
         loop {
-            if let Heard::Interfaces(all) = self.agent_interfaces(guest).await? {
+            if let Heard::Interfaces(all) = self.ask_agent(guest).await? {
                 let found = all.into_iter().find(|i| !i.addresses.is_empty() && wanted(i));
                 let address = |i: AgentInterface| Some(Address { ip: *i.addresses.first()?, interface: i.name });
                 if let Some(address) = found.and_then(address) {
@@ -137,4 +142,11 @@ impl Proxmox {
             pause = (pause * 2).min(self.patience.last_look);
         }
     }
+}
+
+fn silence(failure: Failure) -> Heard {
+    Heard::Silence(match failure.hint {
+        Some(hint) => format!("{}; {hint}", failure.reason),
+        None => failure.reason,
+    })
 }

@@ -19,6 +19,8 @@ pub struct Release {
 pub enum Feature {
     /// The guest agent has privileges of its own (`VM.GuestAgent.Audit` and others); before, `VM.Monitor` gave all of it.
     GuestAgentPrivileges,
+    /// Making a privileged container needs Sys.Modify on `/` (pve-container 6.0.5).
+    PrivilegedContainers,
     /// Containers take `entrypoint` and `env`, as images of OCI registries need them.
     Entrypoint,
     /// `host-managed=1` in `netN` of a container: the node sets the addresses up.
@@ -30,7 +32,7 @@ impl Feature {
     /// to OCI images (release notes of Proxmox VE 9.1).
     pub const fn since(self) -> Release {
         let (major, minor) = match self {
-            Self::GuestAgentPrivileges => (9, 0),
+            Self::GuestAgentPrivileges | Self::PrivilegedContainers => (9, 0),
             Self::Entrypoint | Self::HostManaged => (9, 1),
         };
         Release { major, minor }

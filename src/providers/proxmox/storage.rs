@@ -1,5 +1,5 @@
 //! What lies on a storage, and how it gets there.
-use super::{Patience, Proxmox, Role, TaskId, encode, strange, transport::Pairs, upload, values};
+use super::{Grant, Patience, Proxmox, Role, TaskId, encode, strange, transport::Pairs, upload, values};
 use crate::model::{Answer, Checksum, Class, HttpUrl};
 use reqwest::Method;
 use serde_json::Value;
@@ -86,7 +86,7 @@ impl Proxmox {
         ];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         match self.fetch(&attempted, place, &place.below("download-url"), pairs).await {
-            Err(failure) => Err(self.explain(failure, &format!("/nodes/{}", place.node), Role::Downloads).await),
+            Err(failure) => Err(self.explain(failure, Grant::on(Role::Downloads, place.node)).await),
             done => done,
         }
     }

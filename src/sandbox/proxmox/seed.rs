@@ -173,12 +173,12 @@ impl Seed {
         if self.tokens.iter().any(|token| token.id == id) {
             return self;
         }
-        for role in ROLES {
+        for role in ROLES.iter().filter(|role| !role.privileges(release).is_empty()) {
             let privileges = role.privileges(release).into_iter().map(str::to_owned).collect();
             self.roles.insert(role.name().into(), privileges);
             for (whom, id) in [(Whom::User, user), (Whom::Token, &id)] {
-                let (path, role) = (role.whole().into(), role.name().into());
-                self.acl.push(Entry { path, whom, id: id.into(), role, propagate: true });
+                let (path, propagate) = (role.whole().into(), role.is_passed_on());
+                self.acl.push(Entry { path, whom, id: id.into(), role: role.name().into(), propagate });
             }
         }
         self.users.entry(user.into()).or_default();
