@@ -44,8 +44,8 @@ fn one(format: &str, value: &str) -> Result<(), String> {
         "ipv4" => rule(v.parse::<Ipv4Addr>().is_ok(), "value does not look like a valid IPv4 address"),
         "ipv6" => rule(v.parse::<Ipv6Addr>().is_ok(), "value does not look like a valid IPv6 address"),
         "CIDR" => rule(is_cidr(v, None), "value does not look like a valid CIDR network"),
-        "CIDRv4" => rule(is_cidr(v, Some(false)), "value does not look like a valid IPv4 network"),
-        "CIDRv6" => rule(is_cidr(v, Some(true)), "value does not look like a valid IPv6 network"),
+        "CIDRv4" => rule(is_cidr(v, Some(false)), "value does not look like a valid IPv4 CIDR network"),
+        "CIDRv6" => rule(is_cidr(v, Some(true)), "value does not look like a valid IPv6 CIDR network"),
         "dns-name" => rule(is_dns_name(v), "value does not look like a valid DNS name"),
         "address" => {
             let good = v.parse::<IpAddr>().is_ok() || is_dns_name(v);
@@ -86,6 +86,8 @@ fn one(format: &str, value: &str) -> Result<(), String> {
         "pve-ct-timezone" => rule(is_time_zone(v), &format!("invalid time zone '{v}'")),
         "disk-size" => rule(bytes(v).is_some(), &format!("value does not look like a valid disk size: {v}")),
         "pve-iface" => rule(is_interface(v), &format!("invalid network interface name '{v}'")),
+        "pve-vlan-id-or-range" => vlans(v),
+        "ipv4mask" => rule(is_netmask(v), "value does not look like a valid IP netmask"),
         "pve-bridge-id" => rule(!v.is_empty() && v.len() <= 15, &format!("invalid bridge ID '{v}'")),
         "pve-storage-content" => rule(
             ["images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none"].contains(&v),
@@ -100,6 +102,28 @@ fn one(format: &str, value: &str) -> Result<(), String> {
         ),
         _ => Ok(()),
     }
+}
+
+/// One VLAN, or a range of them.
+fn vlans(v: &str) -> Result<(), String> {
+    let (first, last) = v.split_once('-').unwrap_or((v, v));
+    let digits = |tag: &str| !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_digit());
+    if !digits(first) || !digits(last) {
+        return Err(format!("invalid VLAN configuration '{v}'\n"));
+    }
+    let tags = [first, last].map(|tag| tag.parse::<u32>().unwrap_or(u32::MAX));
+    match [first, last].into_iter().zip(tags).find(|(_, tag)| !(2..=4094).contains(tag)) {
+        Some((tag, _)) => Err(format!("invalid VLAN tag '{tag}'\n")),
+        None if v.contains('-') && tags[0] >= tags[1] => {
+            Err(format!("VLAN range must go from lower to higher tag '{v}'\n"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// `255.255.255.0`.
+fn is_netmask(v: &str) -> bool {
+    v.parse::<Ipv4Addr>().map(u32::from).is_ok_and(|m| m.leading_ones() + m.trailing_zeros() == 32)
 }
 
 /// `ip=…,gw=…,ip6=…,gw6=…` of cloud-init.

@@ -16,6 +16,7 @@ mod facts;
 mod form;
 mod formats;
 mod front;
+mod interfaces;
 mod login;
 mod property;
 pub mod pveum;

@@ -207,7 +207,7 @@ impl Seed {
             State { release: self.version, options: self.options.clone(), next_pid: 3000, booted, ..State::default() };
         for (name, node) in &self.nodes {
             let SeedNode { address, bridges, cpus, memory, lacks } = node.clone();
-            let node = Node { address, bridges, cpus, memory: memory << 20, lacks, offline: false };
+            let node = Node { address, bridges, cpus, memory: memory << 20, lacks, ..Node::default() };
             state.nodes.insert(name.clone(), node);
         }
         if state.nodes.is_empty() {

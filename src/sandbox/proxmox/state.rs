@@ -87,6 +87,27 @@ impl State {
 pub struct Node {
     pub address: String,
     pub bridges: BTreeMap<String, Bridge>,
+    /// `/etc/network/interfaces`; without one it is what the bridges need.
+    #[serde(default)]
+    pub interfaces: Option<String>,
+    /// When that was applied, in Unix milliseconds; without a time it has been so since the node was started.
+    #[serde(default)]
+    pub applied: Option<u64>,
+    /// `/etc/network/interfaces.new`: what is changed and not applied.
+    #[serde(default)]
+    pub staged: Option<Staged>,
+    /// Its config file.
+    #[serde(default)]
+    pub config: Conf,
+    /// `resolv.conf`: `search`, `dns1` to `dns3`; without one it is what an installation writes.
+    #[serde(default)]
+    pub dns: Option<Conf>,
+    /// `/etc/hosts`; without one it is what an installation writes.
+    #[serde(default)]
+    pub hosts: Option<String>,
+    /// `Etc/UTC` where none is set.
+    #[serde(default)]
+    pub timezone: Option<String>,
     pub cpus: u32,
     /// Bytes.
     pub memory: u64,
@@ -96,6 +117,14 @@ pub struct Node {
     /// Whether it is down: other nodes see it as offline, and calls for it are not answered.
     #[serde(default)]
     pub offline: bool,
+}
+
+/// A file that waits to take the place of another.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Staged {
+    pub text: String,
+    /// When it was written, in Unix milliseconds.
+    pub at: u64,
 }
 
 /// What an installation may be without. A usual one lacks nothing.
@@ -108,6 +137,8 @@ pub enum Lack {
     PatchedQemu,
     /// The firmware for UEFI.
     Ovmf,
+    /// `ifupdown2`, which applies changes of the network.
+    Ifupdown2,
 }
 
 /// A bridge of a node.

@@ -141,6 +141,10 @@ pub enum Work {
     Logs {
         log: Vec<String>,
     },
+    /// Changes of a node's network take effect.
+    ApplyInterfaces {
+        node: String,
+    },
     Nothing,
 }
 

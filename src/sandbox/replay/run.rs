@@ -137,7 +137,7 @@ fn sums(scenario: &Scenario) -> Names {
     names
 }
 
-/// When a scenario began: its first task says so, in whole seconds.
+/// When a scenario began: its first task says so, or a node that is asked for its time, in whole seconds.
 fn began(scenario: &Scenario) -> u64 {
     let upid = |e: &Exchange| {
         let upid = e.response.as_ref()?.body.get("data")?.as_str()?.to_string();
@@ -145,7 +145,13 @@ fn began(scenario: &Scenario) -> u64 {
         // It was forked somewhere within the call.
         (started * 1000 + 999).checked_sub(e.ended())
     };
-    scenario.exchanges.iter().find_map(upid).unwrap_or(SOME_DAY)
+    let clock = |e: &Exchange| {
+        let data = e.response.as_ref()?.body.get("data")?;
+        let told = data.get("timezone").and_then(|_| data["time"].as_u64())?;
+        (told * 1000 + 999).checked_sub(e.ended())
+    };
+    let first = scenario.exchanges.iter().find_map(upid);
+    first.or_else(|| scenario.exchanges.iter().find_map(clock)).unwrap_or(SOME_DAY)
 }
 
 /// When the node was started, in Unix milliseconds: a task counts its own start from there, a list says how long it is up.

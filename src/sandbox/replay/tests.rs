@@ -19,6 +19,7 @@ const FLOORS: &[(&str, f64)] = &[
     ("storage", 90.0),
     ("pools", 95.0),
     ("access", 95.0),
+    ("node", 80.0),
 ];
 
 fn kept() -> PathBuf {

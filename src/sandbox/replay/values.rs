@@ -100,7 +100,7 @@ const PIECES: &[(Piece, &str)] = &[
     (Piece::Measured, r"\bssh_host_(?:rsa|dsa|ecdsa|ed25519)_key\b"),
     (Piece::Measured, r"SHA256:\S+"),
     (Piece::Measured, r"\bctime=\d+"),
-    (Piece::Measured, r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?"),
+    (Piece::Measured, r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?"),
     (Piece::Measured, r"/dev/loop\d+"),
     (Piece::Measured, r"\b\d+(?:\.\d+)? ?[KMG]i?B/s"),
     // What rsync counts of the files that a template holds.

@@ -20,7 +20,10 @@ pub mod lxc_read;
 pub mod lxc_snapshot;
 pub mod lxc_volume;
 pub mod migrate;
+pub mod network;
 pub mod node;
+pub mod node_files;
+pub mod node_reads;
 pub mod pools;
 pub mod qemu_agent;
 pub mod qemu_alloc;
@@ -74,7 +77,10 @@ const FAMILIES: &[&[Endpoint]] = &[
     lxc_snapshot::ENDPOINTS,
     lxc_volume::ENDPOINTS,
     migrate::ENDPOINTS,
+    network::ENDPOINTS,
     node::ENDPOINTS,
+    node_files::ENDPOINTS,
+    node_reads::ENDPOINTS,
     pools::ENDPOINTS,
     qemu_agent::ENDPOINTS,
     qemu_clone::ENDPOINTS,

@@ -1,4 +1,4 @@
-//! `/nodes`: the nodes, their status and their network.
+//! `/nodes`: the nodes and their status.
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
     refusal::Result,
@@ -6,13 +6,7 @@ use crate::sandbox::proxmox::{
 };
 use serde_json::{Value, json};
 
-pub const ENDPOINTS: &[Endpoint] = &[
-    on("GET", "/nodes", list),
-    on("GET", "/nodes/{node}/status", status),
-    on("GET", "/nodes/{node}/network", network),
-    on("GET", "/nodes/{node}/time", time),
-    on("GET", "/nodes/{node}/dns", |_| Ok(json!({"search": "example.org", "dns1": "127.0.0.1"}).into())),
-];
+pub const ENDPOINTS: &[Endpoint] = &[on("GET", "/nodes", list), on("GET", "/nodes/{node}/status", status)];
 
 fn list(call: &mut Call<'_>) -> Result<Answer> {
     let state = &call.world.state;
@@ -64,38 +58,4 @@ fn status(call: &mut Call<'_>) -> Result<Answer> {
         "ksm": {"shared": 0},
     })
     .into())
-}
-
-fn network(call: &mut Call<'_>) -> Result<Answer> {
-    let wanted = call.arg("type").unwrap_or_default().to_string();
-    let node = call.world.state.nodes.get(&call.node()).cloned().unwrap_or_default();
-    if !matches!(wanted.as_str(), "" | "bridge" | "any_bridge" | "any_local_bridge") {
-        return Ok(json!([]).into());
-    }
-    let (state, who) = (&call.world.state, &call.who);
-    let any = ["SDN.Audit", "SDN.Use", "SDN.Allocate"];
-    let visible = |bridge: &str| state.may(who, &format!("/sdn/zones/localnetwork/{bridge}"), &any, true);
-    let rows = node.bridges.iter().filter(|(name, _)| wanted.is_empty() || visible(name)).map(|(name, bridge)| {
-        let mut row = json!({
-            "iface": name, "type": "bridge", "active": 1, "autostart": 1, "priority": 3, "families": ["inet"],
-            "bridge_ports": "", "bridge_stp": "off", "bridge_fd": "0", "method": "manual", "method6": "manual",
-        });
-        if let (Some(cidr), Some(row)) = (&bridge.cidr, row.as_object_mut()) {
-            let (address, prefix) = cidr.split_once('/').unwrap_or((cidr, "24"));
-            row.insert("method".into(), json!("static"));
-            row.insert("cidr".into(), json!(cidr));
-            row.insert("address".into(), json!(address));
-            row.insert("netmask".into(), json!(prefix));
-            if let Some(gateway) = &bridge.gateway {
-                row.insert("gateway".into(), json!(gateway));
-            }
-        }
-        row
-    });
-    Ok(Value::Array(rows.collect()).into())
-}
-
-fn time(call: &mut Call<'_>) -> Result<Answer> {
-    let now = call.world.now / 1000;
-    Ok(json!({"time": now, "localtime": now, "timezone": "Etc/UTC"}).into())
 }

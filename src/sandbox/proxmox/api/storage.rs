@@ -15,6 +15,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/storage", configured),
     on("GET", "/storage/{storage}", one_configured),
     on("GET", "/nodes/{node}/storage", list),
+    on("GET", "/nodes/{node}/storage/{storage}", index),
     on("GET", "/nodes/{node}/storage/{storage}/status", status),
     on("GET", "/nodes/{node}/storage/{storage}/content", content),
     on("DELETE", "/nodes/{node}/storage/{storage}/content/{volume}", delete),
@@ -281,6 +282,16 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
     let rows = rows.map(|(name, storage)| {
         let mut row = figures(storage);
         row.insert("storage".into(), json!(name));
+        let formats = disk_formats(&storage.kind);
+        if let (true, Some(default)) = (call.flag("format"), formats.first()) {
+            let mut sorted = formats.to_vec();
+            sorted.sort_unstable();
+            let each: Map<String, Value> = formats.iter().map(|f| ((*f).to_string(), json!(1))).collect();
+            row.insert("format".into(), json!([each, default]));
+            if call.world.release().is_9() {
+                row.insert("formats".into(), json!({"supported": sorted, "default": default}));
+            }
+        }
         let used = super::cluster::used(storage) as f64;
         if row.get("active") == Some(&json!(1)) {
             row.insert(
@@ -293,8 +304,28 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Value::Array(rows.collect()).into())
 }
 
+/// Formats of disks by the kind of storage, as the plugins of pve-storage 9 name them; the first is the default.
+fn disk_formats(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "dir" => &["raw", "qcow2", "subvol", "vmdk"],
+        "nfs" | "cifs" => &["raw", "qcow2", "vmdk"],
+        "btrfs" | "zfspool" => &["raw", "subvol"],
+        "lvm" => &["raw", "qcow2"],
+        "lvmthin" | "rbd" | "iscsi" | "zfs" => &["raw"],
+        _ => &[],
+    }
+}
+
+fn index(call: &mut Call<'_>) -> Result<Answer> {
+    let below = call.world.facts.below("/nodes/{node}/storage/{storage}");
+    Ok(Value::Array(below.iter().map(|n| json!({"subdir": n})).collect()).into())
+}
+
 fn status(call: &mut Call<'_>) -> Result<Answer> {
     let name = call.arg("storage").unwrap_or_default().to_string();
+    if !call.world.state.storages.contains_key(&name) {
+        return Err(Refusal::parameter("storage", "No such storage."));
+    }
     Ok(Value::Object(figures(on_node(call, &name)?)).into())
 }
 

@@ -1,7 +1,7 @@
 //! What tasks do when they end: one line per kind of work.
 use super::{
-    ha, lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, migrate, qemu_clone, qemu_config,
-    qemu_create, qemu_disk, qemu_power, qemu_snapshot, storage,
+    ha, lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, migrate, network, qemu_clone,
+    qemu_config, qemu_create, qemu_disk, qemu_power, qemu_snapshot, storage,
 };
 use crate::sandbox::proxmox::{
     refusal::{Refusal, Result},
@@ -54,6 +54,10 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
             Ok(())
         }
         Work::Nothing => Ok(()),
+        Work::ApplyInterfaces { node } => {
+            network::perform_apply(world, &node);
+            Ok(())
+        }
         Work::Clone(copy) => lxc_clone::perform(world, *copy, log),
         Work::Template { vmid } => lxc_clone::perform_template(world, vmid),
         Work::Snapshot { vmid, name, description } => lxc_snapshot::perform_create(world, vmid, &name, description),

@@ -1,0 +1,159 @@
+//! Reads about a node that nothing in the simulated world changes: services, hardware, packages (pve-manager 9.2.11).
+use crate::sandbox::proxmox::{
+    call::{Answer, Call, Endpoint, on},
+    refusal::{Refusal, Result},
+    state::Lack,
+};
+use serde_json::{Map, Value, json};
+
+pub const ENDPOINTS: &[Endpoint] = &[
+    on("GET", "/nodes/{node}/services", services),
+    on("GET", "/nodes/{node}/services/{service}", |_| {
+        Ok(json!(["state", "start", "stop", "restart", "reload"].map(|s| json!({"subdir": s}))).into())
+    }),
+    on("GET", "/nodes/{node}/services/{service}/state", service),
+    on("GET", "/nodes/{node}/hardware", |_| Ok(json!([{"type": "pci"}, {"type": "usb"}]).into())),
+    on("GET", "/nodes/{node}/hardware/pci", none),
+    on("GET", "/nodes/{node}/hardware/usb", none),
+    on("GET", "/nodes/{node}/apt/update", none),
+    on("GET", "/nodes/{node}/replication", none),
+    on("GET", "/nodes/{node}/netstat", netstat),
+    on("GET", "/nodes/{node}/subscription", subscription),
+    on("GET", "/nodes/{node}/vzdump/defaults", backup_defaults),
+    on("GET", "/nodes/{node}/capabilities", |_| Ok(json!([{"name": "qemu"}]).into())),
+    on("GET", "/nodes/{node}/capabilities/qemu/machines", machines),
+];
+
+/// There are none of these.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of an endpoint")]
+fn none(_: &mut Call<'_>) -> Result<Answer> {
+    Ok(json!([]).into())
+}
+
+/// Units of systemd with what they are called. Those without a name are not installed.
+const SERVICES: &[(&str, &str)] = &[
+    ("chrony", ""),
+    ("corosync", ""),
+    ("cron", ""),
+    ("ksmtuned", ""),
+    ("lxcfs", "FUSE filesystem for LXC"),
+    ("postfix", "Postfix Mail Transport Agent"),
+    ("proxmox-firewall", "Proxmox nftables firewall"),
+    ("pve-cluster", "The Proxmox VE cluster filesystem"),
+    ("pve-firewall", "Proxmox VE firewall"),
+    ("pve-ha-crm", "PVE Cluster HA Resource Manager Daemon"),
+    ("pve-ha-lrm", "PVE Local HA Resource Manager Daemon"),
+    ("pve-lxc-syscalld", "Proxmox VE LXC Syscall Daemon"),
+    ("pvedaemon", "PVE API Daemon"),
+    ("pvefw-logger", "Proxmox VE firewall logger"),
+    ("pveproxy", "PVE API Proxy Server"),
+    ("pvescheduler", "Proxmox VE scheduler"),
+    ("pvestatd", "PVE Status Daemon"),
+    ("qmeventd", "PVE Qemu Event Daemon"),
+    ("spiceproxy", "PVE SPICE Proxy Server"),
+    ("sshd", "OpenBSD Secure Shell server"),
+    ("syslog", ""),
+    ("systemd-journald", "Journal Service"),
+    ("systemd-timesyncd", "Network Time Synchronization"),
+];
+
+fn state_of(name: &str, title: &str) -> Value {
+    let title = if title.is_empty() { format!("{name}.service") } else { title.to_string() };
+    let (state, active, unit) = match name {
+        _ if title.ends_with(".service") => ("dead", "inactive", "not-found"),
+        "systemd-journald" => ("running", "active", "static"),
+        _ => ("running", "active", "enabled"),
+    };
+    json!({
+        "service": name, "name": name, "desc": title, "state": state, "active-state": active, "unit-state": unit,
+    })
+}
+
+fn services(call: &mut Call<'_>) -> Result<Answer> {
+    let known = call.world.facts.method("GET", "/nodes/{node}/services/{service}/state");
+    let known = known.and_then(|m| m.parameters.property("service")).and_then(|s| s.one_of.clone());
+    // The older release knows fewer of them.
+    let rows = SERVICES.iter().filter(|(name, _)| known.as_ref().is_none_or(|k| k.iter().any(|n| n == name)));
+    Ok(Value::Array(rows.map(|(name, title)| state_of(name, title)).collect()).into())
+}
+
+fn service(call: &mut Call<'_>) -> Result<Answer> {
+    let wanted = call.arg("service").unwrap_or_default();
+    let found = SERVICES.iter().find(|(name, _)| *name == wanted);
+    Ok(state_of(wanted, found.map_or("", |(_, title)| title)).into())
+}
+
+/// A line for each card of a guest that runs: what went in and out is not counted here.
+fn netstat(call: &mut Call<'_>) -> Result<Answer> {
+    let node = call.node();
+    let running = call.world.state.guests.iter().filter(|(_, g)| g.node == node && g.running.is_some());
+    let rows = running.flat_map(|(vmid, guest)| {
+        let cards = guest.conf.keys().filter(|k| k.strip_prefix("net").is_some_and(|n| n.parse::<u32>().is_ok()));
+        cards.map(move |card| json!({"vmid": vmid.to_string(), "dev": card, "in": "0", "out": "0"}))
+    });
+    Ok(Value::Array(rows.collect()).into())
+}
+
+fn subscription(call: &mut Call<'_>) -> Result<Answer> {
+    let node = call.node();
+    let mut found = json!({
+        "status": "notfound", "message": "There is no subscription key",
+        "url": "https://www.proxmox.com/en/proxmox-virtual-environment/pricing",
+    });
+    if call.world.state.may(&call.who, &format!("/nodes/{node}"), &["Sys.Audit"], false) {
+        let sum = crate::sandbox::proxmox::login::secret_sum(&node).to_uppercase();
+        found["serverid"] = json!(sum[..32]);
+    }
+    Ok(found.into())
+}
+
+/// The defaults of `PVE::VZDump`, with what a storage says about its backups.
+fn backup_defaults(call: &mut Call<'_>) -> Result<Answer> {
+    let (node, storage) = (call.node(), call.arg("storage").unwrap_or("local").to_string());
+    let (state, who) = (&call.world.state, &call.who);
+    state.demand_any(who, &format!("/storage/{storage}"), &["Datastore.Audit", "Datastore.AllocateSpace"])?;
+    let found = super::storage::of(call.world, &storage)?;
+    if !found.content.contains("backup") {
+        return Err(Refusal::die(format!("can't use storage '{storage}' for backups - wrong content type")));
+    }
+    let mut row = json!({
+        "all": 0, "bwlimit": 0, "compress": "0", "ionice": 7, "lockwait": 180, "mode": "snapshot", "pigz": 0, "quiet": 0,
+        "mailnotification": "always", "notification-mode": "auto", "remove": 1, "stdexcludes": 1, "stop": 0,
+        "stopwait": 10, "storage": storage, "zstd": 1, "fleecing": {"enabled": 0},
+        "performance": {"max-workers": 16, "pbs-entries-max": 1_048_576},
+    })
+    .as_object()
+    .cloned()
+    .unwrap_or_else(Map::new);
+    let keep = found.more.get("prune-backups").map_or("keep-all=1", String::as_str);
+    row.insert("prune-backups".into(), json!(keep));
+    if let Some(path) = &found.path {
+        row.insert("dumpdir".into(), json!(format!("{path}/dump")));
+    }
+    if !state.may(who, &format!("/nodes/{node}"), &["Sys.Audit"], false) {
+        row.remove("dumpdir");
+        row.remove("ionice");
+    }
+    Ok(Value::Object(row).into())
+}
+
+/// The newest machine types of QEMU as pve-qemu-kvm packages it.
+fn machines(call: &mut Call<'_>) -> Result<Answer> {
+    let node = call.world.state.nodes.get(&call.node()).cloned().unwrap_or_default();
+    if node.lacks.contains(&Lack::PatchedQemu) {
+        let file = "/usr/share/kvm/machine-versions-x86_64.json";
+        let why =
+            format!("could not load supported machine versions - can't open '{file}' - No such file or directory\n");
+        return Err(Refusal::die(why));
+    }
+    let versions: &[&str] = if call.world.release().is_9() {
+        &["10.1", "10.0", "9.2", "9.1", "9.0", "8.2", "8.1", "8.0"]
+    } else {
+        &["9.2", "9.1", "9.0", "8.2", "8.1", "8.0"]
+    };
+    let of = |kind: &'static str| {
+        let name = if kind == "q35" { "pc-q35" } else { "pc-i440fx" };
+        versions.iter().map(move |v| json!({"id": format!("{name}-{v}"), "type": kind, "version": v}))
+    };
+    Ok(Value::Array(of("q35").chain(of("i440fx")).collect()).into())
+}
