@@ -172,6 +172,14 @@ pub enum Format {
 }
 
 impl Schema {
+    /// The name of its format, where that has one.
+    pub fn format_name(&self) -> Option<&str> {
+        match &self.format {
+            Some(Format::Named(name)) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The pattern, translated from Perl; `None` when there is none, or when it uses what the engine does not know.
     pub fn pattern(&self) -> Option<&Regex> {
         self.compiled

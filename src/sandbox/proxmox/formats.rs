@@ -86,6 +86,9 @@ fn one(format: &str, value: &str) -> Result<(), String> {
         "pve-ct-timezone" => rule(is_time_zone(v), &format!("invalid time zone '{v}'")),
         "disk-size" => rule(bytes(v).is_some(), &format!("value does not look like a valid disk size: {v}")),
         "pve-iface" => rule(is_interface(v), &format!("invalid network interface name '{v}'")),
+        "pve-day-of-week" => {
+            rule(["mon", "tue", "wed", "thu", "fri", "sat", "sun"].contains(&v), &format!("invalid day '{v}'"))
+        }
         "pve-vlan-id-or-range" => vlans(v),
         "ipv4mask" => rule(is_netmask(v), "value does not look like a valid IP netmask"),
         "pve-bridge-id" => rule(!v.is_empty() && v.len() <= 15, &format!("invalid bridge ID '{v}'")),

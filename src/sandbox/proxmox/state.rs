@@ -32,6 +32,9 @@ pub struct State {
     /// Guests that the cluster keeps running, by resource: `ct:101`, `vm:102`.
     #[serde(default)]
     pub ha: BTreeMap<String, Conf>,
+    /// `jobs.cfg`, in the order of the file.
+    #[serde(default)]
+    pub backup_jobs: Vec<BackupJob>,
     /// `datacenter.cfg`.
     pub options: Conf,
     pub tasks: Vec<Task>,
@@ -139,6 +142,8 @@ pub enum Lack {
     Ovmf,
     /// `ifupdown2`, which applies changes of the network.
     Ifupdown2,
+    /// The templates of which notifications are made.
+    NotificationTemplates,
 }
 
 /// A bridge of a node.
@@ -224,6 +229,31 @@ pub struct Volume {
     /// Checksums of a file, by algorithm, as far as they are known.
     #[serde(default)]
     pub sums: Conf,
+    /// Bytes of the files in its file system, where they are known.
+    #[serde(default)]
+    pub holds: Option<u64>,
+    /// What is in it, when it is a backup.
+    #[serde(default)]
+    pub archive: Option<Box<Archive>>,
+}
+
+/// A job that backs guests up.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct BackupJob {
+    pub id: String,
+    pub conf: Conf,
+}
+
+/// What is in a backup of a guest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Archive {
+    pub kind: Kind,
+    /// The config as it was, without a lock.
+    pub conf: Conf,
+    #[serde(default)]
+    pub firewall: Option<Firewall>,
+    /// Bytes of its files.
+    pub holds: u64,
 }
 
 /// What lies at an address of the world outside.

@@ -145,7 +145,52 @@ pub enum Work {
     ApplyInterfaces {
         node: String,
     },
+    Backup(Box<Backup>),
+    Restore(Box<Restore>),
+    /// Backups that a retention does not keep.
+    RemoveBackups {
+        volids: Vec<String>,
+    },
     Nothing,
+}
+
+/// Guests to be backed up.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Backup {
+    pub node: String,
+    pub guests: Vec<u32>,
+    pub storage: String,
+    /// `mode`, `compress`, `notes-template` …
+    pub options: Conf,
+    /// The guest that is locked for it already.
+    pub locked: Option<u32>,
+    /// When it began, in Unix milliseconds.
+    pub at: u64,
+    /// What is logged before the first guest.
+    pub log: Vec<String>,
+}
+
+/// A container to be made of a backup.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Restore {
+    pub vmid: u32,
+    /// What goes before the backed-up config.
+    pub conf: Conf,
+    /// Disks that were given; none: those of the backup, on `storage`.
+    pub disks: Conf,
+    pub archive: String,
+    pub storage: String,
+    pub pool: Option<String>,
+    pub start: bool,
+    /// Whether hardware addresses are made anew.
+    pub unique: bool,
+    /// Whether there was no container of this number before.
+    pub fresh: bool,
+    /// Whether the firewall of the backup is left out.
+    pub keeps_firewall: bool,
+    /// Whether a privileged container may come of it.
+    pub privileges: bool,
+    pub unprivileged: Option<bool>,
 }
 
 /// A container to be made.
@@ -255,6 +300,7 @@ impl World {
             Work::Start { vmid } => (*vmid, false),
             Work::Stop { vmid } | Work::Shutdown { vmid } => (*vmid, true),
             Work::Fails { .. } => return true,
+            Work::Restore(restore) => return super::api::storage::volume(self, &restore.archive).is_err(),
             _ => return false,
         };
         let ready = self.state.guests.get(&vmid).filter(|g| !g.is_template() && g.running.is_some() == running);
@@ -311,7 +357,9 @@ impl World {
         self.locked_out = self.state.tasks[index].locked_out.clone();
         let outcome = self.perform(work, &mut log);
         self.locked_out = None;
-        let warnings = log.iter().filter(|l| l.starts_with("WARN: ")).count();
+        // What vzdump warns of does not count: it writes its log itself.
+        let counts = self.state.tasks[index].kind != "vzdump";
+        let warnings = log.iter().filter(|l| counts && l.starts_with("WARN: ")).count();
         let (last, exit) = match outcome {
             Err(refusal) => (format!("TASK ERROR: {}", refusal.text()), refusal.text()),
             Ok(()) if warnings > 0 => (format!("TASK WARNINGS: {warnings}"), format!("WARNINGS: {warnings}")),
@@ -335,6 +383,11 @@ impl World {
         let mut log = Vec::new();
         let why = match &work {
             Some(Work::Create(create)) => super::api::lxc_create::interrupted(self, create, &mut log),
+            Some(Work::Backup(backup)) => {
+                backup.locked.into_iter().for_each(|vmid| super::api::backup::unlock(self, vmid));
+                log.extend(backup.log.iter().cloned());
+                "interrupted by signal".to_string()
+            }
             _ => "received interrupt".to_string(),
         };
         let task = &mut self.state.tasks[index];

@@ -64,6 +64,7 @@ impl Timing {
             "vzreboot" | "qmreboot" => 4000,
             "vzclone" | "qmclone" => 3000,
             "resize" => 800,
+            "vzdump" => 500,
             "qmcreate" => 600,
             "vztemplate" | "qmtemplate" => 20,
             _ => 200,

@@ -168,7 +168,15 @@ impl<'a> Comparison<'a> {
             }
             return;
         }
-        let (w, h) = (named(want, &name), named(have, &name));
+        let (w, mut h) = (named(want, &name), named(have, &name));
+        // A name may hold what is made anew: those that are left are taken in their order.
+        for id in want.iter().filter_map(&name).filter(|id| !have.iter().filter_map(&name).any(|h| h == *id)) {
+            let mut left = have.iter().filter_map(&name).filter(|ours| h.contains_key(ours) && !w.contains_key(ours));
+            let alike = left.find(|ours| made_anew(&id, ours) && self.texts(&id, ours));
+            if let Some(value) = alike.and_then(|ours| h.remove(&ours)) {
+                h.insert(id, value);
+            }
+        }
         for (id, value) in &w {
             match h.get(id) {
                 Some(ours) => self.values(&format!("{at}[{id}]"), None, value, ours),
@@ -197,6 +205,7 @@ impl<'a> Comparison<'a> {
 
     /// Whether two texts are the same but for values that are made anew.
     fn texts(&mut self, want: &str, have: &str) -> bool {
+        let (want, have) = (&*values::ordered(want), &*values::ordered(have));
         if want == have {
             return true;
         }
@@ -237,6 +246,12 @@ impl<'a> Comparison<'a> {
             && what(want) == what(have)
             && self.names.pair(Class::Upid, want, have)
     }
+}
+
+/// Whether two names hold values that each run makes for itself: a file named after its moment, a generated id.
+fn made_anew(want: &str, have: &str) -> bool {
+    let made = |text: &str| values::take_apart(text).pieces.iter().any(|(piece, _)| matches!(piece, Piece::Named(_)));
+    made(want) && made(have)
 }
 
 fn named<'v>(list: &'v [Value], name: &impl Fn(&Value) -> Option<String>) -> BTreeMap<String, &'v Value> {

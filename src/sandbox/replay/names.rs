@@ -15,6 +15,8 @@ pub enum Class {
     /// An IPv6 address made of a MAC address.
     LinkLocal,
     Digest,
+    /// When a backup was made, as its file is named after it.
+    Stamp,
     /// The SHA-256 of a file of which only the size was kept.
     Sum,
     Pid,
@@ -39,6 +41,7 @@ static IN_TEXT: LazyLock<Vec<(Class, Regex)>> = LazyLock::new(|| {
         (Class::Mac, r"(?i)\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b"),
         (Class::Uuid, r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"),
         (Class::Digest, r"\b[0-9a-f]{40}\b"),
+        (Class::Stamp, r"\b\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d\b"),
     ]
     .into_iter()
     // The patterns are constants, and tests use them all.

@@ -117,7 +117,8 @@ impl Start {
         let kvm: Vec<&str> = self.reads().filter_map(|(path, data)| has_kvm(&path, data)).collect();
         for (name, node) in &mut state.nodes {
             if !kvm.contains(&name.as_str()) {
-                node.lacks = [Lack::Kvm, Lack::PatchedQemu, Lack::Ovmf, Lack::Ifupdown2].into();
+                let lacks = [Lack::Kvm, Lack::PatchedQemu, Lack::Ovmf, Lack::Ifupdown2, Lack::NotificationTemplates];
+                node.lacks = lacks.into();
             }
         }
         state.access.acl.sort();

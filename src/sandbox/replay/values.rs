@@ -2,7 +2,7 @@
 use super::names::Class;
 use regex::Regex;
 use serde_json::{Map, Value};
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 /// How a value that is not equal is held against ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +61,9 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("available", "", Rule::Size),
     ("used_fraction", "", Rule::Measure),
     ("total", "avail", Rule::Size),
+    // Only backups have these beside: how well one was packed is not known here.
+    ("size", "subtype", Rule::Size),
+    ("size", "protected", Rule::Size),
     ("total", "free", Rule::Size),
     ("maxdisk", "plugintype", Rule::Size),
     ("maxdisk", "level", Rule::Size),
@@ -95,6 +98,7 @@ const PIECES: &[(Piece, &str)] = &[
     (Piece::Named(Class::Mac), r"(?i)\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b"),
     (Piece::Named(Class::Digest), r"\b[0-9a-f]{40}\b"),
     (Piece::Named(Class::Sum), r"\b[0-9a-f]{64}\b"),
+    (Piece::Named(Class::Stamp), r"\b\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d\b"),
     (Piece::Measured, r"\bpveupload-[0-9a-f]{32}\b"),
     // Host keys, which each container makes for itself, in the order of a Perl hash.
     (Piece::Measured, r"\bssh_host_(?:rsa|dsa|ecdsa|ed25519)_key\b"),
@@ -106,6 +110,13 @@ const PIECES: &[(Piece, &str)] = &[
     // What rsync counts of the files that a template holds.
     (Piece::Measured, r"\b\d{1,3}(?:,\d{3})+(?:\.\d+)?\b"),
     (Piece::Measured, r"\bspeedup is [\d.]+"),
+    // How much a backup is, and how long it took.
+    (Piece::Measured, r"\bTotal bytes (?:read|written): \d+ \([\d.]+[KMG]iB"),
+    (Piece::Measured, r"\btransferred [\d.]+[KMG]? bytes in \d+s"),
+    (Piece::Measured, r"\barchive file size: [\d.]+[KMG]?B"),
+    (Piece::Measured, r"\bonline again after <?\d+ seconds"),
+    (Piece::Measured, r"\(\d\d:\d\d:\d\d\)"),
+    (Piece::Measured, r"/proc/\d+/"),
     // What a file system holds after a template was unpacked.
     (Piece::Measured, r"\b\d+/\d+ files \([\d.]+% non-contiguous\), \d+/\d+ blocks"),
 ];
@@ -115,6 +126,14 @@ static PIECE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let groups: Vec<String> = PIECES.iter().map(|(_, pattern)| format!("({pattern})")).collect();
     Regex::new(&groups.join("|")).ok()
 });
+
+/// A command of a backup with its options in the order of their names: it is logged in that of a Perl hash.
+pub fn ordered(text: &str) -> Cow<'_, str> {
+    let Some(start) = text.find(": vzdump ").map(|at| at + 2) else { return Cow::Borrowed(text) };
+    let mut parts: Vec<&str> = text[start..].split(" --").collect();
+    parts[1..].sort_unstable();
+    Cow::Owned(format!("{}{}", &text[..start], parts.join(" --")))
+}
 
 /// A text taken apart: what must be equal, and the pieces between.
 pub struct Taken<'a> {
@@ -148,6 +167,8 @@ mod tests {
                     e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 \
                     pveupload-d41d8cd98f00b204e9800998ecf8427e ssh_host_rsa_key SHA256:abc/+ ctime=12 2026-11-21T13:52:15Z \
                     /dev/loop3 1.5GiB/s 12,345.67 speedup is 1.02 \
+                    2026_11_21-14_38_31 Total bytes read: 2088960 (2.0MiB transferred 2.03M bytes in 0s \
+                    archive file size: 1MB online again after <1 seconds (00:01:21) /proc/235/ \
                     12/65536 files (0.0% non-contiguous), 8536/262144 blocks end";
         let taken = take_apart(text);
         assert_eq!(taken.pieces.len(), PIECES.len(), "{:?}", taken.pieces);

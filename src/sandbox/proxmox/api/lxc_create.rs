@@ -111,7 +111,7 @@ pub fn pool_exists(world: &World, pool: Option<&str>) -> Result<()> {
 fn create(call: &mut Call<'_>) -> Result<Answer> {
     let (node, vmid) = (call.node(), call.vmid());
     if call.flag("restore") {
-        return Err(Refusal::not_simulated("restoring a container from a backup"));
+        return super::restore::lxc(call);
     }
     let nine = call.world.release().is_9();
     let unprivileged = call.take("unprivileged").map_or(nine, |v| v == "1");
@@ -124,8 +124,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     let template = call.arg("ostemplate").unwrap_or_default().to_string();
     let default = call.arg("storage").unwrap_or("local").to_string();
     let start = call.flag("start");
-    let mut args = call.args.clone();
-    args.retain(|k, _| !NOT_CONFIG.contains(&k.as_str()) && !lxc_hotplug::is_numbered(k, "unused"));
+    let mut args = config_of(&call.args);
     permit(call, vmid, pool.as_deref(), &args, unprivileged)?;
     storage::may_use(call.world, &call.who, Some(vmid), &template, "vztmpl")?;
 
@@ -153,6 +152,12 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     let who = call.who.clone();
     let work = Work::Create(Box::new(Create { vmid, conf, disks, template, pool, start }));
     Ok(json!(call.world.fork(&node, "vzcreate", &vmid.to_string(), &who, work, Some(vmid))).into())
+}
+
+/// What of the parameters of a create stands in the config.
+pub fn config_of(given: &Args) -> Args {
+    let stays = |key: &str| !NOT_CONFIG.contains(&key) && !lxc_hotplug::is_numbered(key, "unused");
+    given.iter().filter(|(key, _)| stays(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
 fn is_volume(key: &str) -> bool {
@@ -187,7 +192,10 @@ fn permit(call: &Call<'_>, vmid: u32, pool: Option<&str>, args: &Args, unprivile
 }
 
 /// Demands that the storage of a new volume takes it from this user.
-fn usable(call: &Call<'_>, key: &str, value: &str) -> Result<()> {
+///
+/// # Errors
+/// 400, 403 and 500.
+pub fn usable(call: &Call<'_>, key: &str, value: &str) -> Result<()> {
     let volid = lxc_hotplug::parse(call.world, key, value).remove("volume").unwrap_or_default();
     if lxc_volume::kind(&volid) != "volume" {
         return match call.who.is_root() {
@@ -265,7 +273,8 @@ pub fn interrupted(world: &mut World, create: &Create, log: &mut Vec<String>) ->
 fn build(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()> {
     let mut conf = begin(world, &create, log)?;
     let Create { vmid, template, .. } = create;
-    unpack(world, vmid, &template, &conf, log)?;
+    let holds = unpack(world, vmid, &template, &conf, log)?;
+    fill(world, &conf, holds);
     let file = template.rsplit('/').next().unwrap_or_default();
     let unmanaged = conf.get("ostype").is_some_and(|o| o == "unmanaged");
     if !unmanaged {
@@ -318,7 +327,22 @@ fn detect(file: &str) -> &'static str {
     KNOWN.iter().find(|k| file.starts_with(*k)).unwrap_or(&"debian")
 }
 
-fn unpack(world: &World, vmid: u32, template: &str, conf: &Conf, log: &mut Vec<String>) -> Result<()> {
+/// Notes how many bytes of files are in the root of a container.
+pub fn fill(world: &mut World, conf: &Conf, holds: u64) {
+    let volid = conf.get("rootfs").and_then(|r| r.split(',').next()).unwrap_or_default();
+    let storage = volid.split_once(':').and_then(|(s, _)| world.state.storages.get_mut(s));
+    if let Some(volume) = storage.and_then(|s| s.volumes.get_mut(volid)) {
+        volume.holds = Some(holds);
+    }
+}
+
+/// What a task ends with whose archive did not fit.
+pub fn unpack_failed(vmid: u32, archive: &str) -> String {
+    format!("{} failed: exit code 2", unpack_command(vmid, packed_by(archive).0))
+}
+
+/// Unpacks a template, and answers how many bytes came out of it.
+fn unpack(world: &World, vmid: u32, template: &str, conf: &Conf, log: &mut Vec<String>) -> Result<u64> {
     let volume = storage::volume(world, template)?;
     log.push(format!("extracting archive '{}'", storage::path(world, template)));
     let (option, program) = packed_by(template);
@@ -330,13 +354,14 @@ fn unpack(world: &World, vmid: u32, template: &str, conf: &Conf, log: &mut Vec<S
         log.push("tar: Error is not recoverable: exiting now".into());
         return Err(Refusal::die(format!("{} failed: exit code 2", unpack_command(vmid, option))));
     }
-    // A compressed Debian template grows by this much.
-    let size = volume.size * 152_514_560 / 53_296_284;
+    // So much grew a Debian template packed by zstd, and a small one by gzip.
+    let (whole, packed) = if program == "gzip" { (2_088_960, 1_067_621) } else { (152_514_560, 53_296_284) };
+    let size = volume.size * whole / packed;
     let root = conf.get("rootfs").map(String::as_str).unwrap_or_default();
     let space = crate::sandbox::proxmox::world::size_in(root).unwrap_or(u64::MAX);
     if space != 0 && space < size {
         return Err(Refusal::die(format!("{} failed: exit code 2", unpack_command(vmid, option))));
     }
     log.push(format!("Total bytes read: {size} ({}MiB, 190MiB/s)", size.div_ceil(1 << 20)));
-    Ok(())
+    Ok(size)
 }

@@ -61,6 +61,7 @@ pub fn perform(
         }
     }
     if purge {
+        super::backup_jobs::purge(world, vmid);
         log.push(format!("purging {} {vmid} from related configurations..", kind.title()));
     }
     Ok(())

@@ -3,6 +3,8 @@ pub mod access;
 pub mod access_roles;
 pub mod access_ticket;
 pub mod access_users;
+pub mod backup;
+pub mod backup_jobs;
 pub mod cluster;
 pub mod download;
 pub mod firewall;
@@ -25,6 +27,7 @@ pub mod node;
 pub mod node_files;
 pub mod node_reads;
 pub mod pools;
+pub mod prune;
 pub mod qemu_agent;
 pub mod qemu_alloc;
 pub mod qemu_apply;
@@ -56,6 +59,8 @@ const FAMILIES: &[&[Endpoint]] = &[
     access_roles::ENDPOINTS,
     access_ticket::ENDPOINTS,
     access_users::ENDPOINTS,
+    backup::ENDPOINTS,
+    backup_jobs::ENDPOINTS,
     cluster::ENDPOINTS,
     download::ENDPOINTS,
     firewall::ENDPOINTS,
@@ -82,6 +87,7 @@ const FAMILIES: &[&[Endpoint]] = &[
     node_files::ENDPOINTS,
     node_reads::ENDPOINTS,
     pools::ENDPOINTS,
+    prune::ENDPOINTS,
     qemu_agent::ENDPOINTS,
     qemu_clone::ENDPOINTS,
     qemu_cloudinit::ENDPOINTS,

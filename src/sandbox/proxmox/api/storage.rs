@@ -74,11 +74,18 @@ pub fn name_of(world: &World, volid: &str) -> Result<Name> {
     match folder {
         "iso" if ends(&[".iso", ".img", ".ISO", ".IMG"]) => found("iso", None),
         "vztmpl" if ends(&[".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2", ".tar"]) => found("vztmpl", None),
-        "backup" if plain => found("backup", None),
+        "backup" if plain => found("backup", backed_up(file)),
         "snippets" if plain => found("snippets", None),
         "import" if plain => found("import", None),
         _ => Err(bad()),
     }
+}
+
+/// The guest of a backup, as its name says it.
+fn backed_up(file: &str) -> Option<u32> {
+    let mut parts = file.split('-');
+    let named = parts.next() == Some("vzdump") && matches!(parts.next(), Some("lxc" | "qemu" | "openvz"));
+    parts.next().filter(|_| named)?.parse().ok()
 }
 
 /// Demands that somebody may use a volume as what it is to be used for (`check_volume_access`).
@@ -110,6 +117,10 @@ pub fn may_use(world: &World, who: &Who, vmid: Option<u32>, volid: &str, wanted:
             world.state.demand_any(who, &place, &["Datastore.AllocateSpace", "Datastore.Audit"])
         }
         (_, Some(owner)) if Some(owner) == vmid => Ok(()),
+        ("backup", Some(owner)) => {
+            world.state.demand(who, &place, &["Datastore.AllocateSpace"])?;
+            world.state.demand(who, &format!("/vms/{owner}"), &["VM.Backup"])
+        }
         ("images" | "rootdir", Some(owner)) => {
             world.state.demand(who, &place, &["Datastore.Audit"])?;
             world.state.demand(who, &format!("/vms/{owner}"), &["VM.Config.Disk"])
@@ -169,6 +180,7 @@ pub fn path(world: &World, volid: &str) -> String {
     match name.split_once('/') {
         Some(("vztmpl", file)) => format!("{root}/template/cache/{file}"),
         Some(("iso", file)) => format!("{root}/template/iso/{file}"),
+        Some(("backup", file)) => format!("{root}/dump/{file}"),
         Some(("snippets", file)) => format!("{root}/snippets/{file}"),
         Some((folder, file)) if folder.parse::<u32>().is_ok() => format!("{root}/images/{folder}/{file}"),
         _ => format!("{root}/{name}"),
@@ -356,12 +368,19 @@ fn content(call: &mut Call<'_>) -> Result<Answer> {
         row.insert("format".into(), json!(volume.format));
         row.insert("size".into(), json!(volume.size));
         row.insert("ctime".into(), json!(volume.created));
+        let backup = volume.content == "backup";
         if let Some(vmid) = volume.vmid {
             row.insert("vmid".into(), json!(vmid));
+        }
+        if volume.vmid.is_some() && !backup {
             row.insert("used".into(), json!(volume.size / 16));
             row.insert("parent".into(), Value::Null);
         }
-        if let Some(notes) = &volume.notes {
+        if let Some(archive) = &volume.archive {
+            row.insert("subtype".into(), json!(archive.kind.word()));
+        }
+        // A list shows the first line.
+        if let Some(notes) = volume.notes.as_ref().and_then(|n| n.lines().next()) {
             row.insert("notes".into(), json!(notes));
         }
         if volume.protected {
@@ -393,6 +412,7 @@ fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let name = name_of(call.world, &volid)?;
     match name.kind {
         "images" | "rootdir" => may_use(call.world, &call.who, None, &volid, name.kind)?,
+        "backup" if name.owner.is_some() => may_use(call.world, &call.who, None, &volid, name.kind)?,
         _ => call.world.state.demand_any(
             &call.who,
             &format!("/storage/{storage}"),

@@ -1,5 +1,5 @@
 //! Writing the content of storages: allocating, uploading.
-use super::storage::{name_of, of, path, volume};
+use super::storage::{may_use, name_of, of, path, volume};
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
     formats,
@@ -58,13 +58,16 @@ fn show(call: &mut Call<'_>) -> Result<Answer> {
     let failed = |_| Refusal::die(format!("volume_size_info on '{volid}' failed - no format"));
     let found = volume(call.world, &volid).map_err(failed)?;
     // A file that is no image is looked at as if it were a raw one, in whole sectors.
-    let image = found.vmid.is_some();
+    let image = found.vmid.is_some() && found.content != "backup";
     let size = if image { found.size } else { found.size.div_ceil(512) * 512 };
     let format = if image { found.format.as_str() } else { "raw" };
     let used = if image { size / 16 } else { size + 512 };
     let mut row = json!({"path": path(call.world, &volid), "size": size, "used": used, "format": format});
-    if let (Some(notes), Some(row)) = (&found.notes, row.as_object_mut()) {
-        row.insert("notes".into(), json!(notes));
+    if let Some(notes) = &found.notes {
+        row["notes"] = json!(notes);
+    }
+    if found.content == "backup" {
+        row["protected"] = json!(i32::from(found.protected));
     }
     Ok(row.into())
 }
@@ -76,6 +79,7 @@ fn mark(call: &mut Call<'_>) -> Result<Answer> {
         let what = if call.arg("notes").is_some() { "notes" } else { "protected" };
         return Err(Refusal::die(format!("attribute '{what}' is not supported for volume '{volid}'")));
     }
+    may_use(call.world, &call.who, None, &volid, name.kind)?;
     let (notes, protected) = (call.arg("notes").map(str::to_string), call.arg("protected").map(|p| p == "1"));
     let missing = || Refusal::die(format!("volume '{volid}' does not exist"));
     let storage = call.world.state.storages.get_mut(&name.storage);

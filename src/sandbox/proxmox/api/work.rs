@@ -1,7 +1,7 @@
 //! What tasks do when they end: one line per kind of work.
 use super::{
-    ha, lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, migrate, network, qemu_clone,
-    qemu_config, qemu_create, qemu_disk, qemu_power, qemu_snapshot, storage,
+    backup, ha, lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, migrate, network, qemu_clone,
+    qemu_config, qemu_create, qemu_disk, qemu_power, qemu_snapshot, restore, storage,
 };
 use crate::sandbox::proxmox::{
     refusal::{Refusal, Result},
@@ -29,6 +29,10 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
         }
         Work::Resize { vmid, disk, size } => lxc_volume::grow(world, vmid, &disk, size, log),
         Work::RemoveVolume { volid } => {
+            if storage::volume(world, &volid).is_ok_and(|v| v.protected) {
+                let (storage, name) = volid.split_once(':').unwrap_or(("", &volid));
+                return Err(Refusal::die(format!("cannot remove protected volume '{name}' on '{storage}'")));
+            }
             if storage::volume(world, &volid).is_err() {
                 log.push(format!("disk image '{}' does not exist", storage::path(world, &volid)));
             }
@@ -54,6 +58,15 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
             Ok(())
         }
         Work::Nothing => Ok(()),
+        Work::Backup(backup) => backup::perform(world, &backup, log),
+        Work::Restore(restored) => restore::perform(world, &restored, log),
+        Work::RemoveBackups { volids } => {
+            for volid in volids {
+                log.push(format!("removing backup '{volid}'"));
+                storage::remove(world, &volid)?;
+            }
+            Ok(())
+        }
         Work::ApplyInterfaces { node } => {
             network::perform_apply(world, &node);
             Ok(())
