@@ -173,7 +173,8 @@ async fn without_a_queue_the_lock_of_a_storage_is_met() {
     let served = served().await;
     let mut making = JoinSet::new();
     for vmid in 100..200 {
-        let patience = Patience { answer: Duration::from_secs(45), ..QUICK };
+        let long = Duration::from_secs(120);
+        let patience = Patience { connect: long, answer: long, task: long, ..QUICK };
         let pve = Proxmox::connect_with(served.access.clone(), patience).unwrap();
         making.spawn(async move { pve.create(&at(vmid), &container(vmid)).await });
     }
