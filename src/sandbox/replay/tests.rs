@@ -20,7 +20,7 @@ const FLOORS: &[(&str, f64)] = &[
     ("pools", 95.0),
     ("access", 95.0),
     ("node", 80.0),
-    ("backup", 72.0),
+    ("backup", 80.0),
 ];
 
 fn kept() -> PathBuf {
