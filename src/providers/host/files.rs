@@ -49,6 +49,9 @@ impl Host {
         let attempted = || format!("list {directory} on {place}");
         for _ in 0..LISTINGS {
             let output = self.file_verb(place, scripts::LIST, &[directory, prefix], Bytes::new()).await?;
+            if went_meanwhile(&output) {
+                continue;
+            }
             // GNU tar ends with 1 when something changed while it read.
             let changed = output.status == 1 && !output.stdout.is_empty();
             if !changed {
@@ -130,6 +133,15 @@ impl Host {
             ["sh", "-c", script.text, script.name].into_iter().chain(arguments.iter().copied()).collect();
         self.run_at(place, &argv, stdin, Limits::default()).await
     }
+}
+
+/// Whether tar ended with 2 for nothing but files that went after their names were read.
+fn went_meanwhile(output: &Output) -> bool {
+    let complaint = output.complaint();
+    let gone = |line: &str| {
+        line.ends_with("Cannot stat: No such file or directory") || line.contains("Exiting with failure status")
+    };
+    output.status == 2 && !complaint.trim().is_empty() && complaint.trim().lines().all(|line| gone(line.trim()))
 }
 
 /// Whether tar complains of nothing but directories in which something came or went: it read their names first, and each
