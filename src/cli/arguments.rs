@@ -12,7 +12,7 @@ Exit codes:
   1   nothing could be done: usage, manifests, credentials, nothing reachable
   2   changes are pending (--dry-run --detailed-exitcode)
   3   a guard refused the plan
-  4   done in part: something failed, was blocked, is in conflict, or could not be looked at
+  4   done in part: something failed, was blocked, is in conflict, asks for what cannot be, or could not be looked at
   70  a defect in trueup
   130 ended by Ctrl-C before anything was changed";
 

@@ -42,13 +42,10 @@ pub(super) fn read(tree: &mut Tree, screen: &Screen, lines: &Lines<'_>, shown: S
 
 /// What a plan found that manifests ask for and that can never be, at the lines that ask for it.
 pub(super) fn impossible<C>(declarations: &Declarations, plan: &Plan<C>) -> Vec<Diagnostic> {
-    let diagnostic = |wish: &Impossible| {
-        let spot = wish.declared.as_ref().and_then(|declared| declarations.spot(declared, &wish.field));
-        let message = format!(
-            "{}: {}",
-            wish.declared.as_ref().map_or_else(|| wish.object.to_string(), ToString::to_string),
-            wish.text
-        );
+    let diagnostic = |Impossible { object, declared, wish }: &Impossible| {
+        let spot = declared.as_ref().and_then(|declared| declarations.spot(declared, &wish.field));
+        let whose = declared.as_ref().map_or_else(|| object.to_string(), ToString::to_string);
+        let message = format!("{whose}: {}", wish.text);
         let found = match spot {
             Some(spot) => Diagnostic::error("impossible", spot, message).label("it is left as it is"),
             None => Diagnostic::general("impossible", message),

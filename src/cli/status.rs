@@ -116,8 +116,8 @@ fn text(
             writeln!(out, "  {sign} {} {}", note.object, note.text)?;
         }
     }
-    for wish in &plan.impossible {
-        writeln!(out, "  ! {} {}", wish.object, wish.text)?;
+    for impossible in &plan.impossible {
+        writeln!(out, "  ! {} {}", impossible.object, impossible.wish.text)?;
     }
     if !passes.is_empty() {
         writeln!(out, "\nLast passes")?;

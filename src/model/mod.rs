@@ -14,7 +14,9 @@ pub use inventory::{Foreign, Found, Observation, Ours};
 pub use mark::{Deletion, Mark};
 pub use object::{DeclarationId, ObjectId, Revision, Uid};
 pub use resource::{Inventory, Observed, Resource, Sides};
-pub use step::{Disruption, Draft, Effect, Expect, Field, Impossible, Later, Loss, Note, Plan, Step, StepId, Verb};
+pub use step::{
+    Disruption, Draft, Effect, Expect, Field, Impossible, Later, Loss, Note, Plan, Step, StepId, Verb, Wish,
+};
 pub(crate) use values::spelled;
 pub use values::*;
 pub use wanted::{Mode, Ready, Waiting, Wanted};

@@ -1,5 +1,5 @@
 //! The pure half of what exists: what differs, what it needs, what it uses.
-use super::{Draft, Found, ObjectId, Observation};
+use super::{Draft, Found, ObjectId, Observation, Wish};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     borrow::Cow,
@@ -62,8 +62,8 @@ pub trait Resource: Sized + Send + Sync + 'static {
         None
     }
 
-    /// What is asked for and can never be: the field of the manifest, what is wrong, what to do.
-    fn impossible(_desired: &Self::Desired, _live: &Self::Live) -> Vec<(String, String, String)> {
+    /// What is asked for and can never be.
+    fn impossible(_desired: &Self::Desired, _live: &Self::Live) -> Vec<Wish> {
         vec![]
     }
 

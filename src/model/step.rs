@@ -299,14 +299,22 @@ pub struct Note {
     pub hint: Option<String>,
 }
 
-/// What a manifest asks for and the real thing never does, for whatever is done: a disk that is to shrink.
+/// What a manifest asks for and the real thing never does, whatever is done: a disk that is to shrink.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Impossible {
     pub object: ObjectId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<DeclarationId>,
+    #[serde(flatten)]
+    pub wish: Wish,
+}
+
+/// One value that cannot be had.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Wish {
     /// Where in `spec` it is asked for: `rootfs.size`, or an entry by its name, `disks.scsi0.size`.
     pub field: String,
+    /// What is wrong.
     pub text: String,
     /// What to do.
     pub hint: String,

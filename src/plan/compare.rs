@@ -93,14 +93,8 @@ pub fn compare<R: Resource, C>(wants: Wants<R>, observed: &Observed<R>, erase: i
             part.plan.remarks.push(Note { object: id.clone(), declared: declared.clone(), text, hint: None });
         }
         if let Sides::Both { desired, live, .. } | Sides::Adopt { desired, live } = &sides {
-            let impossible = R::impossible(desired, live).into_iter().map(|(field, text, hint)| Impossible {
-                object: id.clone(),
-                declared: declared.clone(),
-                field,
-                text,
-                hint,
-            });
-            part.plan.impossible.extend(impossible);
+            let impossible = |wish| Impossible { object: id.clone(), declared: declared.clone(), wish };
+            part.plan.impossible.extend(R::impossible(desired, live).into_iter().map(impossible));
         }
         let drafts = R::diff(key, sides);
         if drafts.is_empty() {

@@ -12,7 +12,7 @@ pub enum Exit {
     Changes = 2,
     /// A guard refused the plan.
     Refused = 3,
-    /// Something failed, was blocked, is in conflict, or could not be looked at.
+    /// Something failed, was blocked, is in conflict, asks for what cannot be, or could not be looked at.
     Partly = 4,
 }
 

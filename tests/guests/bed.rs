@@ -235,7 +235,7 @@ pub fn said(report: &Report) -> String {
     lines.extend(report.rest.conflicts.iter().map(|note| format!("conflict: {}", note.text)));
     lines.extend(report.rest.orphans.iter().map(|note| format!("orphan: {}", note.text)));
     lines.extend(report.rest.unseen.iter().map(|note| format!("unseen: {}", note.text)));
-    lines.extend(report.rest.impossible.iter().map(|wish| format!("impossible: {}: {}", wish.field, wish.text)));
+    lines.extend(report.rest.impossible.iter().map(|i| format!("impossible: {}: {}", i.wish.field, i.wish.text)));
     lines.extend(report.rest.remarks.iter().map(|note| format!("remark: {}", note.text)));
     lines.join("\n")
 }

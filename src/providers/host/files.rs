@@ -141,7 +141,7 @@ fn went_meanwhile(output: &Output) -> bool {
     let gone = |line: &str| {
         line.ends_with("Cannot stat: No such file or directory") || line.contains("Exiting with failure status")
     };
-    output.status == 2 && !complaint.trim().is_empty() && complaint.trim().lines().all(|line| gone(line.trim()))
+    output.status == 2 && !complaint.is_empty() && complaint.lines().all(gone)
 }
 
 /// Whether tar complains of nothing but directories in which something came or went: it read their names first, and each
@@ -193,6 +193,27 @@ mod tests {
             ("tar: .: Datei hat sich beim Lesen ge\u{e4}ndert.", false),
         ] {
             assert_eq!(only_directories_changed(complaint, &entries), fine, "{complaint}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_went_is_no_failure_and_one_that_may_not_be_read_is() {
+        let last = "tar: Exiting with failure status due to previous errors";
+        for (status, complaint, went) in [
+            (2, format!("tar: a.service: Cannot stat: No such file or directory\n{last}"), true),
+            (2, format!("tar: a.service: Cannot open: Permission denied\n{last}"), false),
+            (
+                2,
+                format!(
+                    "tar: a: Cannot stat: No such file or directory\ntar: b: Cannot open: Permission denied\n{last}"
+                ),
+                false,
+            ),
+            (2, String::new(), false),
+            (1, "tar: a.service: Cannot stat: No such file or directory".to_owned(), false),
+        ] {
+            let output = Output { status, stdout: Bytes::new(), stderr: complaint.clone().into() };
+            assert_eq!(went_meanwhile(&output), went, "{complaint}");
         }
     }
 }

@@ -20,7 +20,7 @@ pub use desired::{Body, Change, Desired, Live, Restarts, Startup};
 pub use observe::{client, listed, of_list, prove_complete};
 
 use crate::{
-    model::{Answer, Draft, Inventory, ObjectId, Observed, Resource, Sides, Vmid},
+    model::{Answer, Draft, Inventory, ObjectId, Observed, Resource, Sides, Vmid, Wish},
     providers::{
         Providers,
         proxmox::{PER_STORAGE, storages},
@@ -61,7 +61,7 @@ impl Resource for Guest {
     fn remark(desired: &Desired, live: &Live) -> Option<String> {
         plan::remark(desired, live)
     }
-    fn impossible(desired: &Desired, live: &Live) -> Vec<(String, String, String)> {
+    fn impossible(desired: &Desired, live: &Live) -> Vec<Wish> {
         plan::shrunk(desired, live)
     }
 }

@@ -6,7 +6,7 @@ use super::{
     settings,
 };
 use crate::{
-    model::{Disruption, Draft, Field, Sides, Size, Verb},
+    model::{Disruption, Draft, Field, Sides, Verb, Wish},
     providers::proxmox::GuestType,
 };
 use std::collections::BTreeMap;
@@ -235,21 +235,13 @@ fn is_inside(live: &Live, key: &str) -> bool {
     option::of(live.kind, key).is_some_and(|option| option.takes == Takes::Inside)
 }
 
-/// Disks that are to be smaller than they are: the field, what is wrong, what to do. Neither LXC nor QEMU shrinks them.
-pub fn shrunk(desired: &Desired, live: &Live) -> Vec<(String, String, String)> {
-    if desired.kind() != live.kind {
-        return vec![];
-    }
-    let disks: Vec<(String, String, u64, Size)> = match &desired.body {
+/// Disks that are to be smaller than they are. Neither LXC nor QEMU shrinks them.
+pub fn shrunk(desired: &Desired, live: &Live) -> Vec<Wish> {
+    match &desired.body {
+        _ if desired.kind() != live.kind => vec![],
         Body::Container(container) => container::shrunk(container, live),
         Body::Machine(machine) => machine::shrunk(machine, live),
-    };
-    let said = |(field, name, is, wanted): (String, String, u64, Size)| {
-        let is = settings::size(is);
-        let text = format!("{name} has {is}, more than {wanted}: disks only grow");
-        (field, text, format!("write {is}, or make a smaller disk by hand and copy what is on it"))
-    };
-    disks.into_iter().map(said).collect()
+    }
 }
 
 /// Differences that no step makes go away.

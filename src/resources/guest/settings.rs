@@ -2,7 +2,7 @@
 //! Spelling makes no difference here: values are compared as numbers, sets and maps.
 use super::{Body, Desired, Live, Startup, container, machine, option};
 use crate::{
-    model::{Effect, Field, Reference, Size},
+    model::{Effect, Field, Reference, Size, Wish},
     providers::proxmox::{
         notes::{self, TAG, UNITS_TAG},
         property::Properties,
@@ -147,6 +147,16 @@ pub fn text(a: &str, b: &str) -> bool {
 /// The same number.
 pub fn number(a: &str, b: &str) -> bool {
     a.trim().parse::<f64>().ok() == b.parse::<f64>().ok()
+}
+
+/// A disk that is to be smaller than it is.
+pub fn smaller(field: String, disk: &str, is: u64, wanted: Size) -> Wish {
+    let is = size(is);
+    Wish {
+        field,
+        text: format!("{disk} has {is}, more than {wanted}: disks only grow"),
+        hint: format!("write {is}, or make a smaller disk by hand and copy what is on it"),
+    }
 }
 
 /// A size as people write it, of a number of bytes that may be odd.

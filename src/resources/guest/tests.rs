@@ -258,7 +258,7 @@ fn disks_grow_and_never_shrink() {
     ");
     let smaller = web().but(|c| c.rootfs = Disk { storage: "local-zfs".into(), size: Size::gib(4) });
     assert_eq!(both(&smaller, &live(&[])), "nothing");
-    insta::assert_snapshot!(Guest::impossible(&smaller, &live(&[]))[0].1, @"rootfs has 8GiB, more than 4GiB: disks only grow");
+    insta::assert_snapshot!(Guest::impossible(&smaller, &live(&[]))[0].text, @"rootfs has 8GiB, more than 4GiB: disks only grow");
     let elsewhere = Desired { node: "pve2".into(), ..web() }
         .but(|c| c.rootfs = Disk { storage: "other".into(), size: Size::gib(8) });
     assert_eq!(both(&elsewhere, &live(&[])), "nothing", "what lies elsewhere stays there");

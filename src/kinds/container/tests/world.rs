@@ -133,7 +133,7 @@ impl Site {
         said.extend(plan.later.iter().map(|l| format!("later {} {} (after {})", l.object, l.sketch, l.on)));
         said.extend(plan.conflicts.iter().map(|n| format!("conflict {} {}", n.object, n.text)));
         said.extend(plan.orphans.iter().map(|n| format!("orphan {} {}", n.object, n.text)));
-        said.extend(plan.impossible.iter().map(|n| format!("impossible {} {}", n.object, n.text)));
+        said.extend(plan.impossible.iter().map(|n| format!("impossible {} {}", n.object, n.wish.text)));
         said.extend(plan.remarks.iter().map(|n| format!("remark {} {}", n.object, n.text)));
         said.extend(plan.unseen.iter().map(|n| format!("unseen {} {}", n.object, n.text)));
         said

@@ -4,11 +4,11 @@
 //! is ever sent again.
 use super::{Container, Disk, MountPoint, Origin};
 use crate::{
-    model::Size,
+    model::{Size, Wish},
     providers::proxmox::{property::Properties, values::bytes, volume_size},
     resources::guest::{
         Live,
-        settings::{Differences, flag, gibibytes, size},
+        settings::{Differences, flag, gibibytes, size, smaller},
     },
 };
 use std::collections::BTreeMap;
@@ -85,13 +85,13 @@ fn change(live: &Live, name: &str, key: &str, is: &Properties, wanted: &MountPoi
     out.set.insert(key.to_owned(), after.to_string());
 }
 
-/// Volumes that are to be smaller than they are: the field, the name, bytes now, and what is wanted.
-pub fn shrunk(desired: &Container, live: &Live) -> Vec<(String, String, u64, Size)> {
+/// Volumes that are to be smaller than they are.
+pub fn shrunk(desired: &Container, live: &Live) -> Vec<Wish> {
     let mut found = vec![];
     let mut shrink = |field: String, name: &str, is: Option<u64>, wanted: &Disk| {
         // Manifests count in KiB, and a disk may have a few bytes more.
         if let Some(is) = is.filter(|is| is >> 10 > wanted.size.bytes() >> 10) {
-            found.push((field, name.to_owned(), is, wanted.size));
+            found.push(smaller(field, name, is, wanted.size));
         }
     };
     shrink("rootfs.size".into(), "rootfs", root_size(live), &desired.rootfs);

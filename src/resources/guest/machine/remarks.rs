@@ -1,12 +1,15 @@
 //! Differences of a virtual machine that no step makes go away.
 use super::{Disk, Machine, disk, settings};
-use crate::{model::Size, resources::guest::Live};
+use crate::{
+    model::Wish,
+    resources::guest::{Live, settings::smaller},
+};
 
-/// Disks that are to be smaller than they are: the field, the name, bytes now, and what is wanted.
-pub fn shrunk(desired: &Machine, live: &Live) -> Vec<(String, String, u64, Size)> {
+/// Disks that are to be smaller than they are.
+pub fn shrunk(desired: &Machine, live: &Live) -> Vec<Wish> {
     let shrunk = |(slot, wanted): (&String, &Disk)| {
         let (is, wanted) = (disk::size(live.config.get(slot)?)?, wanted.size?);
-        (is > wanted.bytes()).then(|| (format!("disks.{slot}.size"), slot.clone(), is, wanted))
+        (is > wanted.bytes()).then(|| smaller(format!("disks.{slot}.size"), slot, is, wanted))
     };
     desired.disks.iter().filter_map(shrunk).collect()
 }

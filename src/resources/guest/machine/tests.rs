@@ -337,7 +337,7 @@ fn differences_that_no_step_mends_are_told() {
         live(&[("unused0", "local:101/vm-101-disk-1.raw"), ("virtio3", "local:101/vm-101-disk-2.raw,size=1G")]);
     live.machine.silent = Some("QEMU guest agent is not running".into());
     let impossible = Guest::impossible(&desired(small.clone()), &live);
-    insta::assert_snapshot!(format!("{}: {}", impossible[0].0, impossible[0].1), @"disks.scsi0.size: scsi0 has 32GiB, more than 8GiB: disks only grow");
+    insta::assert_snapshot!(format!("{}: {}", impossible[0].field, impossible[0].text), @"disks.scsi0.size: scsi0 has 32GiB, more than 8GiB: disks only grow");
     insta::assert_snapshot!(Guest::remark(&desired(small), &live).unwrap().replace("; ", "\n"), @r"
     the disk at virtio3 is not in the manifest: it is kept
     the disk local:101/vm-101-disk-1.raw was taken out (unused0): it is kept
