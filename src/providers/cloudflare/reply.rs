@@ -85,7 +85,20 @@ fn causes(body: Option<&Value>) -> Vec<(u64, String)> {
 
 fn said(errors: &[(u64, String)], otherwise: &str) -> String {
     match errors.first() {
+        Some((code, text)) if text.trim().is_empty() => format!("{otherwise} (code {code})"),
         Some((code, text)) => format!("{} (code {code})", text.trim_end_matches('.')),
         None => otherwise.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_without_a_text_is_told_by_its_status() {
+        let body = br#"{ "success": false, "errors": [{ "code": 7000, "message": "" }] }"#;
+        let failure = read("list the records", 500, None, body, true).unwrap_err();
+        assert_eq!(failure.to_string(), "could not list the records: Cloudflare answered HTTP 500 (code 7000)");
     }
 }
