@@ -194,6 +194,12 @@ impl Schema {
             .as_ref()
     }
 
+    /// Whether it has a pattern, translated or not.
+    #[cfg(test)]
+    pub fn has_pattern(&self) -> bool {
+        self.pattern.is_some()
+    }
+
     pub fn is(&self, kind: &str) -> bool {
         self.kind.as_deref() == Some(kind)
     }

@@ -1,5 +1,5 @@
 //! The named formats, with the texts of `PVE::JSONSchema` and of the packages that register more.
-use super::{calendar, roles, schema::split_list};
+use super::{api::qemu_drive::is_drive, calendar, roles, schema::split_list};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -83,6 +83,17 @@ fn one(format: &str, value: &str) -> Result<(), String> {
             rule(plain.parse::<IpAddr>().is_ok(), "value does not look like a valid IP address")
         }
         "pve-qm-ipconfig" => ipconfig(v),
+        "pve-qm-bootdev" => rule(is_boot_device(v), &format!("invalid boot device '{v}'")),
+        "pve-qm-bootdisk" => rule(is_drive(v), &format!("invalid boot disk '{v}'")),
+        "pve-hotplug-features" => {
+            let wrong = if matches!(v, "0" | "1") { None } else { split_list(v).into_iter().find(|f| !is_hotplug(f)) };
+            wrong.map_or(Ok(()), |feature| Err(format!("invalid hotplug feature '{feature}'\n")))
+        }
+        "pve-cpuset" => rule(is_cpu_set(v), "unable to parse cpuset option"),
+        "pve-phys-bits" => {
+            let good = v == "host" || v.len() <= 2 && v.parse::<u32>().is_ok_and(|n| (8..=64).contains(&n));
+            rule(good, "value must be an integer between 8 and 64 or 'host'")
+        }
         "pve-ct-timezone" => rule(is_time_zone(v), &format!("invalid time zone '{v}'")),
         "disk-size" => rule(bytes(v).is_some(), &format!("value does not look like a valid disk size: {v}")),
         "pve-iface" => rule(is_interface(v), &format!("invalid network interface name '{v}'")),
@@ -122,6 +133,29 @@ fn vlans(v: &str) -> Result<(), String> {
         }
         None => Ok(()),
     }
+}
+
+/// A drive that is not the firmware's, a network card, or a device of the node (`verify_bootdev`).
+fn is_boot_device(v: &str) -> bool {
+    let of = |stem: &str, count: u32| {
+        let number = v.strip_prefix(stem).filter(|n| *n == "0" || !n.starts_with('0'));
+        number.and_then(|n| n.parse::<u32>().ok()).is_some_and(|n| n < count)
+    };
+    let drive = is_drive(v) && !v.starts_with("efidisk") && !v.starts_with("tpmstate");
+    drive || of("net", 32) || of("usb", 14) || of("hostpci", 16)
+}
+
+fn is_hotplug(feature: &str) -> bool {
+    ["network", "disk", "cpu", "memory", "usb", "cloudinit"].contains(&feature)
+}
+
+/// `0-3,8`.
+fn is_cpu_set(v: &str) -> bool {
+    let number = |n: &str| n.parse::<u32>().ok();
+    v.split(',').all(|part| match part.split_once('-') {
+        Some((first, last)) => number(first).zip(number(last)).is_some_and(|(first, last)| first <= last),
+        None => number(part).is_some(),
+    })
 }
 
 /// `255.255.255.0`.

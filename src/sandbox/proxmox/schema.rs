@@ -1,11 +1,11 @@
 //! Checks parameters against their schema, in the order and the words of `PVE::JSONSchema`.
 use super::{
     facts::{Format, Object, Schema},
-    formats, property,
+    formats, named, property,
     refusal::{Refusal, Result},
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 /// Parameters as they came: text from forms and queries, any JSON from JSON bodies.
 pub type Raw = BTreeMap<String, Value>;
@@ -125,44 +125,6 @@ pub fn check(value: Option<&Value>, schema: &Schema, path: &str, errors: &mut Er
     check_text(&text(value), schema, path, errors);
 }
 
-/// Property strings whose schema the facts name and do not show (libpve-storage-perl, pve-guest-common).
-const NAMED: &str = r#"{
-    "prune-backups": {
-        "keep-all": {"type": "boolean", "optional": 1},
-        "keep-last": {"type": "integer", "minimum": 0, "optional": 1},
-        "keep-hourly": {"type": "integer", "minimum": 0, "optional": 1},
-        "keep-daily": {"type": "integer", "minimum": 0, "optional": 1},
-        "keep-weekly": {"type": "integer", "minimum": 0, "optional": 1},
-        "keep-monthly": {"type": "integer", "minimum": 0, "optional": 1},
-        "keep-yearly": {"type": "integer", "minimum": 0, "optional": 1}
-    },
-    "backup-fleecing": {
-        "enabled": {"type": "boolean", "default_key": 1, "optional": 1},
-        "storage": {"type": "string", "format": "pve-storage-id", "optional": 1}
-    },
-    "backup-performance": {
-        "max-workers": {"type": "integer", "minimum": 1, "maximum": 256, "optional": 1},
-        "pbs-entries-max": {"type": "integer", "minimum": 1, "optional": 1}
-    }
-}"#;
-
-/// The schema of a property string that goes by a name.
-pub fn named_properties(name: &str) -> Option<&'static BTreeMap<String, Schema>> {
-    static READ: LazyLock<BTreeMap<String, BTreeMap<String, Schema>>> =
-        LazyLock::new(|| serde_json::from_str(NAMED).unwrap_or_default());
-    READ.get(name)
-}
-
-/// Who keeps everything keeps no number besides.
-fn retention(name: &str, parts: &property::Properties) -> Result<(), String> {
-    let all = parts.get("keep-all").is_some_and(|all| property::boolean(all) == Some(true));
-    let some = parts.iter().any(|(key, n)| key != "keep-all" && n.parse::<u64>().is_ok_and(|n| n > 0));
-    match name == "prune-backups" && all && some {
-        true => Err("keep-all cannot be set together with other options.\n".into()),
-        false => Ok(()),
-    }
-}
-
 /// Checks a value that is text already: of a form, or inside a property string.
 pub fn check_text(value: &str, schema: &Schema, path: &str, errors: &mut Errors) {
     let kind = schema.kind.as_deref().unwrap_or("string");
@@ -177,8 +139,8 @@ pub fn check_text(value: &str, schema: &Schema, path: &str, errors: &mut Errors)
     }
     let wrong = match &schema.format {
         // A property string's errors say where they stand.
-        Some(Format::Named(name)) if let Some(inner) = named_properties(name) => {
-            property::parse(inner, value, path).and_then(|parts| retention(name, &parts))
+        Some(Format::Named(name)) if let Some(inner) = named::properties(name) => {
+            property::parse(inner, value, path).and_then(|parts| named::check(name, &parts))
         }
         Some(Format::Named(name)) => formats::check(name, value).map_err(|why| placed(name, path, &why)),
         Some(Format::Properties(inner)) => property::parse(inner, value, path).map(|_| ()),

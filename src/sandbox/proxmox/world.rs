@@ -2,7 +2,7 @@
 use super::{
     config_file,
     facts::{Facts, Format, Method, Release, Schema},
-    formats,
+    formats, named,
     refusal::{Refusal, Result},
     state::{Conf, Guest, Kind, Reported, State},
     task::Work,
@@ -111,7 +111,8 @@ impl World {
     pub fn properties(&self, kind: Kind, key: &str) -> Option<&BTreeMap<String, Schema>> {
         match &self.option(kind, key)?.format {
             Some(Format::Properties(inner)) => Some(inner),
-            _ => None,
+            Some(Format::Named(name)) => named::properties(name),
+            None => None,
         }
     }
 

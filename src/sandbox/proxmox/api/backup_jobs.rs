@@ -4,9 +4,9 @@ use super::lxc_hotplug;
 use crate::sandbox::proxmox::{
     calendar,
     call::{Answer, Call, Endpoint, on},
-    property,
+    named, property,
     refusal::{Refusal, Result},
-    schema::{Args, named_properties, split_list},
+    schema::{Args, split_list},
     state::{BackupJob, Conf, Guest, Kind},
     world::{World, is_disk},
 };
@@ -49,7 +49,7 @@ pub fn permit(call: &Call<'_>, given: &dyn Fn(&str) -> bool) -> Result<()> {
 }
 
 fn properties(format: &str, value: &str) -> property::Properties {
-    named_properties(format).and_then(|f| property::take_apart(f, value).ok()).unwrap_or_default()
+    named::properties(format).and_then(|f| property::take_apart(f, value).ok()).unwrap_or_default()
 }
 
 /// The storage of a backup: `local` where neither it nor a folder is named.
@@ -210,7 +210,7 @@ fn row(world: &World, job: &BackupJob) -> Map<String, Value> {
     let mut row = Map::new();
     for (key, value) in &job.conf {
         let schema = known.and_then(|k| k.property(key));
-        let format = schema.and_then(|s| s.format_name()).and_then(named_properties);
+        let format = schema.and_then(|s| s.format_name()).and_then(named::properties);
         let numeric = schema.is_some_and(|s| s.is("boolean") || s.is("integer"));
         let shown = match (format, value.parse::<i64>()) {
             (Some(format), _) => {
