@@ -74,6 +74,7 @@ impl World {
         match work {
             Work::Create(create) => asked(&create.disks, None, &new),
             Work::Clone(copy) => asked(&copy.disks, copy.storage.as_ref(), &storage),
+            Work::Move(change) => BTreeSet::from([change.storage.clone()]),
             Work::Vm { what, .. } => match &**what {
                 VmWork::Create(create) => asked(&drives(&create.conf), None, &new),
                 VmWork::Clone(copy) => asked(&drives(&copy.conf), copy.storage.as_ref(), &storage),

@@ -88,6 +88,8 @@ pub enum Work {
         size: u64,
     },
     Clone(Box<Copy>),
+    Move(Move),
+    Reassign(Reassign),
     Template {
         vmid: u32,
     },
@@ -214,6 +216,27 @@ pub struct Copy {
     /// The mount points of the source.
     pub disks: Conf,
     pub pool: Option<String>,
+}
+
+/// A container's volume that goes to another storage.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Move {
+    pub vmid: u32,
+    /// `rootfs`, `mp0` …
+    pub key: String,
+    pub storage: String,
+    /// Whether the old volume is removed; it is unused otherwise.
+    pub delete: bool,
+}
+
+/// A container's volume that goes to another container.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Reassign {
+    pub vmid: u32,
+    pub key: String,
+    pub target: u32,
+    /// What it is there.
+    pub to: String,
 }
 
 /// Demands that a text is a UPID.
@@ -387,6 +410,10 @@ impl World {
                 backup.locked.into_iter().for_each(|vmid| super::api::backup::unlock(self, vmid));
                 log.extend(backup.log.iter().cloned());
                 "interrupted by signal".to_string()
+            }
+            Some(Work::Move(change)) => {
+                super::api::backup::unlock(self, change.vmid);
+                "received interrupt".to_string()
             }
             _ => "received interrupt".to_string(),
         };

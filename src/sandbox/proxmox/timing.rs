@@ -62,7 +62,7 @@ impl Timing {
             "vzstart" | "vzstop" | "qmstart" | "qmstop" => 1800,
             "vzshutdown" | "qmshutdown" => 2100,
             "vzreboot" | "qmreboot" => 4000,
-            "vzclone" | "qmclone" => 3000,
+            "vzclone" | "qmclone" | "move_volume" => 3000,
             "resize" => 800,
             "vzdump" => 500,
             "qmcreate" => 600,

@@ -132,7 +132,7 @@ fn build(world: &mut World, copy: &Copy, log: &mut Vec<String>) -> Result<()> {
 }
 
 /// What rsync says of a copy.
-fn copied(size: u64) -> Vec<String> {
+pub fn copied(size: u64) -> Vec<String> {
     let bytes = thousands(size / 7);
     [
         String::new(),

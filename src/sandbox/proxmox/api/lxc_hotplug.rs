@@ -208,7 +208,8 @@ fn put(world: &World, guest: &mut Guest, key: &str, value: String) {
     }
 }
 
-fn add_unused(guest: &mut Guest, volid: String) {
+/// Keeps a volume that is no mount point any more.
+pub fn add_unused(guest: &mut Guest, volid: String) {
     let free = (0..256).map(|i| format!("unused{i}")).find(|k| !guest.conf.contains_key(k));
     guest.conf.insert(free.unwrap_or_else(|| "unused0".into()), volid);
 }

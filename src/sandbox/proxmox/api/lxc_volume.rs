@@ -146,7 +146,8 @@ fn resize(call: &mut Call<'_>) -> Result<Answer> {
     Ok(call.fork("resize", Work::Resize { vmid, disk, size: new }, true))
 }
 
-fn no_volume(disk: &str) -> Refusal {
+/// 500: what parsing a mount point says that is not there.
+pub fn no_volume(disk: &str) -> Refusal {
     let missing = "property is missing and it is not optional";
     let keys: &[&str] = if disk == "rootfs" { &["volume"] } else { &["mp", "volume"] };
     Refusal::Answer {

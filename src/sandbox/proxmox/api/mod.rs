@@ -16,6 +16,7 @@ pub mod lxc_config;
 pub mod lxc_create;
 pub mod lxc_delete;
 pub mod lxc_hotplug;
+pub mod lxc_move;
 pub mod lxc_permission;
 pub mod lxc_power;
 pub mod lxc_read;
@@ -77,6 +78,7 @@ const FAMILIES: &[&[Endpoint]] = &[
     lxc_config::ENDPOINTS,
     lxc_create::ENDPOINTS,
     lxc_delete::ENDPOINTS,
+    lxc_move::ENDPOINTS,
     lxc_power::ENDPOINTS,
     lxc_read::ENDPOINTS,
     lxc_snapshot::ENDPOINTS,

@@ -1,7 +1,7 @@
 //! What tasks do when they end: one line per kind of work.
 use super::{
-    backup, ha, lxc_clone, lxc_create, lxc_delete, lxc_power, lxc_snapshot, lxc_volume, migrate, network, qemu_clone,
-    qemu_config, qemu_create, qemu_disk, qemu_power, qemu_snapshot, restore, storage,
+    backup, ha, lxc_clone, lxc_create, lxc_delete, lxc_move, lxc_power, lxc_snapshot, lxc_volume, migrate, network,
+    qemu_clone, qemu_config, qemu_create, qemu_disk, qemu_power, qemu_snapshot, restore, storage,
 };
 use crate::sandbox::proxmox::{
     refusal::{Refusal, Result},
@@ -71,6 +71,8 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
             network::perform_apply(world, &node);
             Ok(())
         }
+        Work::Move(change) => lxc_move::perform(world, &change, log),
+        Work::Reassign(change) => lxc_move::perform_reassign(world, &change, log),
         Work::Clone(copy) => lxc_clone::perform(world, *copy, log),
         Work::Template { vmid } => lxc_clone::perform_template(world, vmid),
         Work::Snapshot { vmid, name, description } => lxc_snapshot::perform_create(world, vmid, &name, description),

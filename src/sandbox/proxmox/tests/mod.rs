@@ -6,3 +6,4 @@ mod cluster;
 mod firewall;
 mod machines;
 mod templates;
+mod volumes;
