@@ -40,6 +40,9 @@ pub struct State {
     pub tasks: Vec<Task>,
     /// What pvestatd reported last of each guest.
     pub reported: BTreeMap<u32, Reported>,
+    /// When pvestatd told of a guest's number for the first time, in Unix milliseconds. It stays when the guest is gone.
+    #[serde(default)]
+    pub first_reported: BTreeMap<u32, u64>,
     /// When pvestatd reports next, in Unix milliseconds.
     pub next_report: u64,
     /// The next process id.

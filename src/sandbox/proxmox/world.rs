@@ -196,6 +196,9 @@ impl World {
     fn report(&mut self, at: u64) {
         let seen: Vec<(u32, Reported)> =
             self.state.guests.iter().map(|(vmid, guest)| (*vmid, self.reported(*vmid, guest, at))).collect();
+        for (vmid, _) in &seen {
+            self.state.first_reported.entry(*vmid).or_insert(at);
+        }
         // The figures of a guest that is gone stay for a while: a new one of its number shows them at first.
         self.state.reported.extend(seen);
     }

@@ -17,6 +17,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/nodes/{node}/aplinfo", index),
     on("POST", "/nodes/{node}/aplinfo", appliance),
     on("POST", "/nodes/{node}/storage/{storage}/download-url", by_address),
+    on("GET", "/nodes/{node}/query-url-metadata", metadata),
 ];
 
 /// Where the real index has its files.
@@ -106,6 +107,25 @@ fn by_address(call: &mut Call<'_>) -> Result<Answer> {
     let sum = sum.map(|(algorithm, digits)| (algorithm.to_string(), digits.to_lowercase()));
     let file = File { storage, content, name, format: format.into() };
     Ok(fetch(call, &file, &url, sum))
+}
+
+/// What an address says of its file before it is fetched. The simulator reaches nobody beyond its table.
+fn metadata(call: &mut Call<'_>) -> Result<Answer> {
+    let url = call.arg("url").unwrap_or_default();
+    let Some(page) = call.world.state.web.get(url) else {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        let port = if scheme == "https" { 443 } else { 80 };
+        let host = if host.contains(':') { host.to_string() } else { format!("{host}:{port}") };
+        let why = format!("invalid server response: '500 Can't connect to {host} (Connection refused)'");
+        return Err(Refusal::die(why));
+    };
+    let name = url.split('?').next().and_then(|path| path.rsplit_once('/')).map_or("", |(_, name)| name);
+    let mut row = json!({"size": page.size, "mimetype": "application/octet-stream"});
+    if !name.is_empty() {
+        row["filename"] = json!(name);
+    }
+    Ok(row.into())
 }
 
 /// A file to be.

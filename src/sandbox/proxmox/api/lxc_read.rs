@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, net::Ipv6Addr};
 
 pub const ENDPOINTS: &[Endpoint] = &[
-    on("GET", "/nodes/{node}/lxc/{vmid}/migrate", migration),
     on("GET", "/nodes/{node}/lxc", list),
     on("GET", "/nodes/{node}/lxc/{vmid}", |c| index(c, BELOW)),
     on("GET", "/nodes/{node}/lxc/{vmid}/status", |c| index(c, STATUS)),
@@ -274,16 +273,4 @@ fn interface(name: &str, mac: &str, addresses: &[String]) -> Value {
         .collect();
     row.insert("ip-addresses".into(), Value::Array(list));
     Value::Object(row)
-}
-
-/// Where a container could go. It needs no more than the other nodes for that.
-fn migration(call: &mut Call<'_>) -> Result<Answer> {
-    let node = call.node();
-    let running = call.guest(Kind::Lxc)?.running.is_some();
-    let others: Vec<&String> = call.world.state.nodes.keys().filter(|n| **n != node).collect();
-    let mut data = json!({"allowed-nodes": others, "not-allowed-nodes": {}});
-    if let (true, Some(data)) = (running, data.as_object_mut()) {
-        data.insert("running".into(), json!(1));
-    }
-    Ok(data.into())
 }

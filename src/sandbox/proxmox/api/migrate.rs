@@ -96,20 +96,27 @@ fn available(world: &World, guest: &Guest, target: &str) -> Result<()> {
 fn preconditions(call: &mut Call<'_>, kind: Kind) -> Result<Answer> {
     let guest = call.guest(kind)?;
     let world = &*call.world;
+    unlocked(guest)?;
+    if kind == Kind::Lxc {
+        // Where its storages are is not looked at.
+        let others: Vec<&String> = world.state.nodes.keys().filter(|name| **name != guest.node).collect();
+        let running = u8::from(guest.running.is_some());
+        let mut row = json!({"running": running, "allowed-nodes": others, "not-allowed-nodes": {}});
+        if ha::is_managed(world, call.vmid()) {
+            row["dependent-ha-resources"] = json!([]);
+        }
+        return Ok(row.into());
+    }
     let others = world.state.nodes.iter().filter(|(name, node)| **name != guest.node && !node.offline);
     let allowed: Vec<&String> =
         others.filter(|(name, _)| available(world, guest, name).is_ok()).map(|(name, _)| name).collect();
     let local = volumes(world, guest).into_iter().filter(|v| !storage::is_shared(world, v));
     let local: Vec<_> = local.map(|v| json!({"volid": v, "cdrom": 0, "is_unused": 0})).collect();
-    let running = guest.running.is_some();
-    Ok(match kind {
-        Kind::Lxc => json!({"running": running, "allowed-nodes": allowed}).into(),
-        Kind::Qemu => json!({
-            "running": u8::from(running), "allowed_nodes": allowed, "local_disks": local, "local_resources": [],
-            "mapped-resources": [], "not_allowed_nodes": {},
-        })
-        .into(),
+    Ok(json!({
+        "running": u8::from(guest.running.is_some()), "allowed_nodes": allowed, "local_disks": local,
+        "local_resources": [], "mapped-resources": [], "not_allowed_nodes": {},
     })
+    .into())
 }
 
 /// Moves a guest: its volumes where they are local, then its config file.

@@ -5,6 +5,7 @@ pub mod access_ticket;
 pub mod access_users;
 pub mod backup;
 pub mod backup_jobs;
+pub mod capabilities;
 pub mod cluster;
 pub mod download;
 pub mod firewall;
@@ -26,6 +27,7 @@ pub mod migrate;
 pub mod network;
 pub mod node;
 pub mod node_files;
+pub mod node_packages;
 pub mod node_reads;
 pub mod pools;
 pub mod prune;
@@ -43,6 +45,7 @@ pub mod qemu_power;
 pub mod qemu_read;
 pub mod qemu_snapshot;
 pub mod restore;
+pub mod rrd;
 pub mod storage;
 pub mod storage_content;
 pub mod storage_definition;
@@ -62,6 +65,7 @@ const FAMILIES: &[&[Endpoint]] = &[
     access_users::ENDPOINTS,
     backup::ENDPOINTS,
     backup_jobs::ENDPOINTS,
+    capabilities::ENDPOINTS,
     cluster::ENDPOINTS,
     download::ENDPOINTS,
     firewall::ENDPOINTS,
@@ -87,6 +91,7 @@ const FAMILIES: &[&[Endpoint]] = &[
     network::ENDPOINTS,
     node::ENDPOINTS,
     node_files::ENDPOINTS,
+    node_packages::ENDPOINTS,
     node_reads::ENDPOINTS,
     pools::ENDPOINTS,
     prune::ENDPOINTS,
@@ -99,6 +104,7 @@ const FAMILIES: &[&[Endpoint]] = &[
     qemu_power::ENDPOINTS,
     qemu_read::ENDPOINTS,
     qemu_snapshot::ENDPOINTS,
+    rrd::ENDPOINTS,
     storage::ENDPOINTS,
     storage_content::ENDPOINTS,
     storage_definition::ENDPOINTS,

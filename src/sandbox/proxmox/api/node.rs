@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 
 pub const ENDPOINTS: &[Endpoint] = &[on("GET", "/nodes", list), on("GET", "/nodes/{node}/status", status)];
 
+/// The kernel that every simulated node runs.
+pub const KERNEL: &str = "6.17.2-1-pve";
+const BUILD: &str = "#1 SMP PREEMPT_DYNAMIC";
+
 fn list(call: &mut Call<'_>) -> Result<Answer> {
     let state = &call.world.state;
     let rows = state.nodes.iter().map(|(name, node)| {
@@ -46,13 +50,16 @@ fn status(call: &mut Call<'_>) -> Result<Answer> {
     let (used, swap) = (node.memory / 16, 0);
     Ok(json!({
         "pveversion": format!("pve-manager/{version}/14a22df3"),
-        "kversion": "Linux 6.17.2-1-pve #1 SMP PREEMPT_DYNAMIC", "uptime": call.world.now.saturating_sub(state.booted) / 1000,
+        "kversion": format!("Linux {KERNEL} {BUILD}"),
+        "current-kernel": {"sysname": "Linux", "release": KERNEL, "version": BUILD, "machine": "x86_64"},
+        "boot-info": {"mode": "legacy-bios"}, "uptime": call.world.now.saturating_sub(state.booted) / 1000,
         "cpu": 0.05, "wait": 0, "idle": 0, "loadavg": ["0.10", "0.10", "0.10"],
         "memory": {"total": node.memory, "used": used, "free": node.memory - used, "available": node.memory - used},
         "swap": {"total": swap, "used": swap, "free": swap},
         "rootfs": {"total": 270553174016u64, "used": 26869193216u64, "free": 243683980800u64, "avail": 230000000000u64},
         "cpuinfo": {
-            "cpus": node.cpus, "cores": node.cpus, "sockets": 1,
+            "cpus": node.cpus, "cores": node.cpus, "sockets": 1, "user_hz": 100, "model": "AMD EPYC",
+            "vendor": "AuthenticAMD", "family": "26", "mhz": "2596.122", "flags": "fpu tsc msr pae cx8 apic sse sse2 syscall nx",
             "hvm": if node.lacks.contains(&Lack::Kvm) { "" } else { "1" },
         },
         "ksm": {"shared": 0},

@@ -2,7 +2,6 @@
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
     refusal::{Refusal, Result},
-    state::Lack,
 };
 use serde_json::{Map, Value, json};
 
@@ -20,8 +19,21 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/nodes/{node}/netstat", netstat),
     on("GET", "/nodes/{node}/subscription", subscription),
     on("GET", "/nodes/{node}/vzdump/defaults", backup_defaults),
-    on("GET", "/nodes/{node}/capabilities", |_| Ok(json!([{"name": "qemu"}]).into())),
-    on("GET", "/nodes/{node}/capabilities/qemu/machines", machines),
+    on("GET", "/nodes/{node}/apt", |_| {
+        Ok(json!(["changelog", "repositories", "update", "versions"].map(|id| json!({"id": id}))).into())
+    }),
+    on("GET", "/nodes/{node}/scan", |_| {
+        Ok(json!(["cifs", "iscsi", "lvm", "nfs", "pbs", "zfs"].map(|m| json!({"method": m}))).into())
+    }),
+    on("GET", "/nodes/{node}/disks", |_| {
+        let names = ["list", "initgpt", "smart", "lvm", "lvmthin", "directory", "wipedisk", "zfs"];
+        Ok(json!(names.map(|n| json!({"name": n}))).into())
+    }),
+    on("GET", "/nodes/{node}/disks/list", disks),
+    on("GET", "/nodes/{node}/disks/directory", none),
+    on("GET", "/nodes/{node}/disks/zfs", none),
+    on("GET", "/nodes/{node}/disks/lvmthin", none),
+    on("GET", "/nodes/{node}/disks/lvm", |_| Ok(json!({"leaf": 0, "children": []}).into())),
 ];
 
 /// There are none of these.
@@ -94,6 +106,20 @@ fn netstat(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Value::Array(rows.collect()).into())
 }
 
+/// The one disk of a simulated node: it holds the system and tells nothing of itself, as a disk of virtio.
+fn disks(call: &mut Call<'_>) -> Result<Answer> {
+    // It is in use, and not by partitions or LVM.
+    if call.arg("type").is_some() {
+        return Ok(json!([]).into());
+    }
+    Ok(json!([{
+        "devpath": "/dev/vda", "size": 256u64 << 30, "used": "mounted", "mounted": 1, "gpt": 0, "type": "unknown",
+        "rpm": -1, "health": "UNKNOWN", "wearout": "N/A", "vendor": "0x1af4", "model": "unknown", "serial": "unknown",
+        "wwn": "unknown", "osdid": -1, "osdid-list": null,
+    }])
+    .into())
+}
+
 fn subscription(call: &mut Call<'_>) -> Result<Answer> {
     let node = call.node();
     let mut found = json!({
@@ -135,25 +161,4 @@ fn backup_defaults(call: &mut Call<'_>) -> Result<Answer> {
         row.remove("ionice");
     }
     Ok(Value::Object(row).into())
-}
-
-/// The newest machine types of QEMU as pve-qemu-kvm packages it.
-fn machines(call: &mut Call<'_>) -> Result<Answer> {
-    let node = call.world.state.nodes.get(&call.node()).cloned().unwrap_or_default();
-    if node.lacks.contains(&Lack::PatchedQemu) {
-        let file = "/usr/share/kvm/machine-versions-x86_64.json";
-        let why =
-            format!("could not load supported machine versions - can't open '{file}' - No such file or directory\n");
-        return Err(Refusal::die(why));
-    }
-    let versions: &[&str] = if call.world.release().is_9() {
-        &["10.1", "10.0", "9.2", "9.1", "9.0", "8.2", "8.1", "8.0"]
-    } else {
-        &["9.2", "9.1", "9.0", "8.2", "8.1", "8.0"]
-    };
-    let of = |kind: &'static str| {
-        let name = if kind == "q35" { "pc-q35" } else { "pc-i440fx" };
-        versions.iter().map(move |v| json!({"id": format!("{name}-{v}"), "type": kind, "version": v}))
-    };
-    Ok(Value::Array(of("q35").chain(of("i440fx")).collect()).into())
 }

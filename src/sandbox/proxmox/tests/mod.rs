@@ -5,5 +5,6 @@ mod client;
 mod cluster;
 mod firewall;
 mod machines;
+mod reads;
 mod templates;
 mod volumes;
