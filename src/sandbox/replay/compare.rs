@@ -22,7 +22,7 @@ static LEFT_OUT: LazyLock<Option<Regex>> =
 /// What names a row of a list, the first that it has.
 const NAMES: &[&str] = &[
     "upid", "id", "key", "volid", "vmid", "storage", "iface", "realm", "subdir", "roleid", "userid", "tokenid",
-    "groupid", "poolid", "name", "node",
+    "groupid", "poolid", "name", "node", "macro", "Package",
 ];
 
 /// Compares the answers of one scenario, whose values are mapped as they are met.
@@ -50,8 +50,28 @@ impl<'a> Comparison<'a> {
             self.differs("reason", &format!("{:?}", want.reason), &format!("{:?}", have.reason));
         }
         self.headers(want, have);
+        let body = self.trimmed(want, body);
         self.values("", None, &want.body, &body);
         self.found
+    }
+
+    /// Of a list that was cut short in the recording: those of our rows that it kept. The others must be as many as there were.
+    fn trimmed(&mut self, want: &Answered, mut body: Value) -> Value {
+        let (Some(trimmed), Some(theirs)) = (want.trimmed, want.body["data"].as_array()) else { return body };
+        let Some(ours) = body["data"].as_array_mut() else { return body };
+        // How many tasks there were before is not known here.
+        if theirs.iter().any(|row| row.get("upid").is_some()) {
+            return body;
+        }
+        if ours.len() != trimmed.of {
+            let (theirs, ours) = (format!("{} items", trimmed.of), format!("{} items", ours.len()));
+            self.differs("data", &theirs, &ours);
+        }
+        match theirs.iter().map(name).collect::<Option<BTreeSet<String>>>() {
+            Some(kept) => ours.retain(|row| name(row).is_some_and(|n| kept.contains(&n))),
+            None => ours.truncate(theirs.len()),
+        }
+        body
     }
 
     fn differs(&mut self, at: &str, want: &dyn std::fmt::Display, have: &dyn std::fmt::Display) {
@@ -156,7 +176,6 @@ impl<'a> Comparison<'a> {
         if want.iter().chain(have).any(|v| v.get("upid").is_some()) {
             return self.tasks(at, want, have);
         }
-        let name = |v: &Value| NAMES.iter().find_map(|k| v.get(*k).map(ToString::to_string));
         // Lines of a log and the like have a place, not a name.
         let placed = want.iter().any(|v| v.get("n").is_some() || v.get("pos").is_some());
         if placed || !want.iter().chain(have).all(|v| name(v).is_some()) {
@@ -168,10 +187,10 @@ impl<'a> Comparison<'a> {
             }
             return;
         }
-        let (w, mut h) = (named(want, &name), named(have, &name));
+        let (w, mut h) = (named(want), named(have));
         // A name may hold what is made anew: those that are left are taken in their order.
-        for id in want.iter().filter_map(&name).filter(|id| !have.iter().filter_map(&name).any(|h| h == *id)) {
-            let mut left = have.iter().filter_map(&name).filter(|ours| h.contains_key(ours) && !w.contains_key(ours));
+        for id in want.iter().filter_map(name).filter(|id| !have.iter().filter_map(name).any(|h| h == *id)) {
+            let mut left = have.iter().filter_map(name).filter(|ours| h.contains_key(ours) && !w.contains_key(ours));
             let alike = left.find(|ours| made_anew(&id, ours) && self.texts(&id, ours));
             if let Some(value) = alike.and_then(|ours| h.remove(&ours)) {
                 h.insert(id, value);
@@ -254,7 +273,12 @@ fn made_anew(want: &str, have: &str) -> bool {
     made(want) && made(have)
 }
 
-fn named<'v>(list: &'v [Value], name: &impl Fn(&Value) -> Option<String>) -> BTreeMap<String, &'v Value> {
+/// What names a row of a list.
+fn name(row: &Value) -> Option<String> {
+    NAMES.iter().find_map(|k| row.get(*k).map(ToString::to_string))
+}
+
+fn named(list: &[Value]) -> BTreeMap<String, &Value> {
     list.iter().filter_map(|v| Some((name(v)?, v))).collect()
 }
 

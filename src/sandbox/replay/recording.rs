@@ -102,6 +102,15 @@ pub struct Answered {
     /// JSON where it was JSON, else text; null where there was none.
     #[serde(default)]
     pub body: Value,
+    /// Set where the recording keeps a part of a long list.
+    #[serde(default)]
+    pub trimmed: Option<Trimmed>,
+}
+
+/// Of a list of `of` rows only some stand in the recording.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Trimmed {
+    pub of: usize,
 }
 
 impl Answered {

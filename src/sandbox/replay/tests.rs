@@ -6,21 +6,22 @@ use std::path::{Path, PathBuf};
 
 /// Per cent that must agree, by area.
 const FLOORS: &[(&str, f64)] = &[
-    ("baseline", 95.0),
-    ("lxc-create", 95.0),
-    ("lxc-config", 95.0),
-    ("lxc-power", 95.0),
-    ("lxc-disks", 95.0),
-    ("tasks", 95.0),
-    ("transport", 96.0),
+    ("baseline", 100.0),
+    ("lxc-create", 98.0),
+    ("lxc-config", 99.0),
+    ("lxc-power", 99.0),
+    ("lxc-disks", 96.0),
+    ("tasks", 100.0),
+    ("transport", 100.0),
     ("permissions", 100.0),
-    ("cluster", 95.0),
-    ("qemu", 95.0),
-    ("storage", 90.0),
-    ("pools", 95.0),
-    ("access", 95.0),
-    ("node", 80.0),
-    ("backup", 80.0),
+    ("cluster", 98.0),
+    ("qemu", 98.0),
+    ("storage", 95.0),
+    ("pools", 100.0),
+    ("access", 98.0),
+    ("firewall", 97.0),
+    ("node", 90.0),
+    ("backup", 85.0),
 ];
 
 fn kept() -> PathBuf {

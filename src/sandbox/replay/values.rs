@@ -127,8 +127,14 @@ static PIECE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&groups.join("|")).ok()
 });
 
-/// A command of a backup with its options in the order of their names: it is logged in that of a Perl hash.
+/// What Perl writes in the order of a hash, in the order of its names: the options of a backup's command, the parts of a
+/// property string that are wrong.
 pub fn ordered(text: &str) -> Cow<'_, str> {
+    if let Some(wrong) = text.strip_prefix("invalid format - format error\n") {
+        let mut lines: Vec<&str> = wrong.lines().collect();
+        lines.sort_unstable();
+        return Cow::Owned(lines.join("\n"));
+    }
     let Some(start) = text.find(": vzdump ").map(|at| at + 2) else { return Cow::Borrowed(text) };
     let mut parts: Vec<&str> = text[start..].split(" --").collect();
     parts[1..].sort_unstable();
