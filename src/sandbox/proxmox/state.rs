@@ -257,6 +257,19 @@ pub struct Archive {
     pub firewall: Option<Firewall>,
     /// Bytes of its files.
     pub holds: u64,
+    /// The disks of a machine that are in it.
+    #[serde(default)]
+    pub drives: BTreeMap<String, Drive>,
+}
+
+/// A disk in a backup of a machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Drive {
+    /// Where it was.
+    pub storage: String,
+    pub format: String,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// What lies at an address of the world outside.

@@ -57,7 +57,7 @@ impl Timing {
             return 0;
         }
         match kind {
-            "vzcreate" | "vzrestore" => 2400,
+            "vzcreate" | "vzrestore" | "qmrestore" => 2400,
             "vzdestroy" | "qmdestroy" => 150,
             "vzstart" | "vzstop" | "qmstart" | "qmstop" => 1800,
             "vzshutdown" | "qmshutdown" => 2100,

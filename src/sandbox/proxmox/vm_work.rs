@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum VmWork {
     Create(CreateVm),
+    Restore(RestoreVm),
     Configure(Configure),
     Start,
     /// Stop, shutdown and what comes down to them.
@@ -49,6 +50,24 @@ pub enum VmWork {
     DeleteSnapshot {
         name: String,
     },
+}
+
+/// A machine to be made of a backup.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RestoreVm {
+    /// What goes in the place of the backed-up config.
+    pub conf: Conf,
+    pub archive: String,
+    /// Where its disks are made; none: where they were.
+    pub storage: Option<String>,
+    pub pool: Option<String>,
+    pub start: bool,
+    /// Whether addresses and ids are made anew.
+    pub unique: bool,
+    /// Whether it becomes a resource of the cluster's high availability.
+    pub ha: bool,
+    /// What the caller lacks for this backup, as the task says it.
+    pub denied: Option<String>,
 }
 
 /// A machine to be made.

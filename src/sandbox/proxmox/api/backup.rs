@@ -1,10 +1,10 @@
-//! `POST /nodes/{node}/vzdump`: containers into archives, and what its task logs (pve-manager 9.2.11, pve-container 6).
+//! `POST /nodes/{node}/vzdump`: guests into archives, and what its task logs (pve-manager 9.2.11, pve-container 6).
 //! Where storages and dump folders have no snapshots, a container that runs is copied, frozen for a moment.
 use super::{
     backup_jobs::{self, disks_of, guests_of},
-    lxc_power,
+    backup_vm, lxc_power,
     prune::{self, Keep},
-    storage,
+    qemu_power, storage,
 };
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on, unlocked},
@@ -46,10 +46,6 @@ fn dump(call: &mut Call<'_>) -> Result<Answer> {
     let Some(storage) = storage else { return Err(Refusal::not_simulated("backups into a folder")) };
     if !who.is_root() {
         state.demand(who, &format!("/storage/{storage}"), &["Datastore.AllocateSpace"])?;
-    }
-    let is_machine = |v: &&u32| state.guests.get(v).is_some_and(|g| g.kind == Kind::Qemu);
-    if guests.iter().any(|v| is_machine(&v)) {
-        return Err(Refusal::not_simulated("backups of virtual machines"));
     }
     let may = |v: &u32| !state.guests.contains_key(v) || state.may(who, &format!("/vms/{v}"), &["VM.Backup"], false);
     let denied = guests.iter().find(|v| !may(v)).filter(|_| !all).copied();
@@ -182,13 +178,14 @@ fn notify(world: &World, node: &str, log: &mut Vec<String>) {
 }
 
 /// How an archive is packed: the end of its name, and how many times smaller it becomes.
-fn packing(compress: &str) -> (&'static str, f64) {
-    match compress {
-        "1" | "lzo" => ("tar.lzo", 1.6),
-        "gzip" => ("tar.gz", 1.92),
-        "zstd" => ("tar.zst", 1.89),
-        _ => ("tar", 1.0),
-    }
+pub fn packing(format: &str, compress: &str) -> (String, f64) {
+    let (end, ratio) = match compress {
+        "1" | "lzo" => (".lzo", 1.6),
+        "gzip" => (".gz", 1.92),
+        "zstd" => (".zst", 1.89),
+        _ => ("", 1.0),
+    };
+    (format!("{format}{end}"), ratio)
 }
 
 fn one(world: &mut World, backup: &Backup, vmid: u32, log: &mut Vec<String>) -> Result<()> {
@@ -199,12 +196,16 @@ fn one(world: &mut World, backup: &Backup, vmid: u32, log: &mut Vec<String>) -> 
     let running = guest.running.is_some();
     let now = spelled(world, node, *at, PLAIN);
     let mut say = |line: String| log.push(format!("INFO: {line}"));
-    say(format!("Starting Backup of VM {vmid} (lxc)"));
+    say(format!("Starting Backup of VM {vmid} ({})", guest.kind.word()));
     say(format!("Backup started at {now}"));
     say(format!("status = {}", if running { "running" } else { "stopped" }));
     unlocked(&guest)?;
     let disks = disks_of(world, &guest);
+    let is_machine = guest.kind == Kind::Qemu;
     let prepare = |say: &mut dyn FnMut(String)| {
+        if is_machine {
+            return backup_vm::prepared(world, &guest, &disks).into_iter().for_each(say);
+        }
         say(format!("CT Name: {}", guest.conf.get("hostname").cloned().unwrap_or_else(|| format!("CT{vmid}"))));
         for disk in &disks {
             let kind = super::lxc_volume::kind(&disk.volume);
@@ -226,7 +227,7 @@ fn one(world: &mut World, backup: &Backup, vmid: u32, log: &mut Vec<String>) -> 
     let mut mode = if running { option("mode").unwrap_or("snapshot") } else { "stop" };
     if mode == "snapshot" {
         prepare(&mut say);
-        if !snapshots {
+        if !snapshots && !is_machine {
             say("mode failure - some volumes do not support snapshots".into());
             say("trying 'suspend' mode instead".into());
             mode = "suspend";
@@ -241,13 +242,18 @@ fn one(world: &mut World, backup: &Backup, vmid: u32, log: &mut Vec<String>) -> 
         prepare(&mut say);
     }
     let path = storage::of(world, name)?.path.clone().unwrap_or_default();
-    let base = format!("vzdump-lxc-{vmid}-{}", spelled(world, node, *at, "%Y_%m_%d-%H_%M_%S"));
+    let base = format!("vzdump-{}-{vmid}-{}", guest.kind.word(), spelled(world, node, *at, "%Y_%m_%d-%H_%M_%S"));
     let holds: u64 = disks.iter().filter(|d| d.included).map(|d| held(world, &d.volume)).sum();
     match mode {
         "stop" if running => {
             say("stopping virtual guest".into());
-            lxc_power::perform_stop(world, vmid)?;
+            if is_machine {
+                qemu_power::perform_stop(world, vmid)?;
+            } else {
+                lxc_power::perform_stop(world, vmid)?;
+            }
         }
+        "suspend" if is_machine => say("suspending guest".into()),
         "suspend" => {
             let pid = guest.running.as_ref().map_or(0, |r| r.pid);
             let copy = format!("/proc/{pid}/root/ to {path}/dump/{base}.tmp");
@@ -259,16 +265,33 @@ fn one(world: &mut World, backup: &Backup, vmid: u32, log: &mut Vec<String>) -> 
             say("resuming guest".into());
             say("guest is online again after <1 seconds".into());
         }
-        "snapshot" => {
+        "snapshot" if !is_machine => {
             say("create storage snapshot 'vzdump'".into());
         }
         _ => {}
     }
-    let (end, ratio) = packing(option("compress").unwrap_or("0"));
+    if is_machine {
+        backup_vm::left_out(&guest).into_iter().for_each(&mut say);
+    }
+    let (end, ratio) = packing(if is_machine { "vma" } else { "tar" }, option("compress").unwrap_or("0"));
     let size = (holds as f64 / ratio) as u64;
     say(format!("creating vzdump archive '{path}/dump/{base}.{end}'"));
-    say(format!("Total bytes written: {holds} ({:.1}MiB, 500MiB/s)", holds as f64 / f64::from(1 << 20)));
+    if is_machine {
+        let file = format!("{path}/dump/{base}");
+        let to = backup_vm::Writing { vmid, mode, was_running: running, base: &file, options };
+        let written = backup_vm::write(world, &to, &disks, log);
+        if mode == "stop" && running {
+            // It was started for the backup, and goes on.
+            drop(qemu_power::perform_start(world, vmid, &mut Vec::new()));
+        }
+        written?;
+    }
+    let mut say = |line: String| log.push(format!("INFO: {line}"));
+    if !is_machine {
+        say(format!("Total bytes written: {holds} ({:.1}MiB, 500MiB/s)", holds as f64 / f64::from(1 << 20)));
+    }
     say(format!("archive file size: {}", whole(size)));
+    let drives = if is_machine { backup_vm::drives(world, &disks) } else { Default::default() };
     let mut conf = guest.conf.clone();
     conf.retain(|key, _| !matches!(&**key, "lock" | "parent" | "snaptime") && !key.starts_with("unused"));
     let firewall = world.state.firewalls.get(&vmid).cloned();
@@ -278,10 +301,10 @@ fn one(world: &mut World, backup: &Backup, vmid: u32, log: &mut Vec<String>) -> 
         notes = Some(from_template(template, vmid, &guest, node));
     }
     let protected = option("protected") == Some("1");
-    let archive = Some(Box::new(Archive { kind: Kind::Lxc, conf, firewall, holds }));
+    let archive = Some(Box::new(Archive { kind: guest.kind, conf, firewall, holds, drives }));
     let volume = Volume {
         content: "backup".into(),
-        format: end.into(),
+        format: end.clone(),
         size,
         vmid: Some(vmid),
         created: at / 1000,
@@ -305,7 +328,7 @@ fn one(world: &mut World, backup: &Backup, vmid: u32, log: &mut Vec<String>) -> 
     let keep = Keep::parse(keep.as_deref().unwrap_or_default());
     if let (false, true) = (keep.everything(), option("remove") != Some("0")) {
         say(format!("prune older backups with retention: {}", keep.spelled()));
-        let gone: Vec<String> = prune::marked(world, name, &keep, Some((vmid, Kind::Lxc)))
+        let gone: Vec<String> = prune::marked(world, name, &keep, Some((vmid, guest.kind)))
             .into_iter()
             .filter(|row| row.mark == "remove")
             .map(|row| row.volid)
@@ -317,7 +340,7 @@ fn one(world: &mut World, backup: &Backup, vmid: u32, log: &mut Vec<String>) -> 
         let extra = if gone.is_empty() { "" } else { " not covered by keep-retention policy" };
         say(format!("pruned {} backup(s){extra}", gone.len()));
     }
-    if mode == "stop" && running {
+    if mode == "stop" && running && !is_machine {
         say("restarting vm".into());
         lxc_power::perform_start(world, vmid, &mut Vec::new())?;
         say("guest is online again after 1 seconds".into());
@@ -328,13 +351,13 @@ fn one(world: &mut World, backup: &Backup, vmid: u32, log: &mut Vec<String>) -> 
 }
 
 /// Bytes of the files on a volume: a sixteenth of it, where nothing is known.
-fn held(world: &World, volid: &str) -> u64 {
+pub fn held(world: &World, volid: &str) -> u64 {
     storage::volume(world, volid).map_or(0, |v| v.holds.unwrap_or(v.size / 16))
 }
 
 /// The placeholders of a template of notes.
 fn from_template(template: &str, vmid: u32, guest: &Guest, node: &str) -> String {
-    let name = guest.conf.get("hostname").cloned().unwrap_or_default();
+    let name = backup_jobs::name(guest).cloned().unwrap_or_default();
     let text = template.replace("\\n", "\n").replace("\\\\", "\\");
     let places =
         [("guestname", name), ("vmid", vmid.to_string()), ("node", node.into()), ("cluster", "standalone node".into())];

@@ -1,6 +1,9 @@
 //! `/cluster/backup`: jobs that back guests up by a schedule, and which guests they hold (pve-manager 9.2.11).
 //! The jobs are kept and told; the sandbox has nobody who runs them at their time.
-use super::lxc_hotplug;
+use super::{
+    lxc_hotplug,
+    qemu_drive::{self, SLOTS, is_cdrom},
+};
 use crate::sandbox::proxmox::{
     calendar,
     call::{Answer, Call, Endpoint, on},
@@ -292,7 +295,10 @@ pub struct Disk {
 pub fn disks_of(world: &World, guest: &Guest) -> Vec<Disk> {
     let mut keys: Vec<&String> = guest.conf.keys().filter(|k| is_disk(guest.kind, k)).collect();
     keys.retain(|k| !k.starts_with("unused"));
-    keys.sort_by_key(|k| (**k != "rootfs", k.trim_matches(char::is_alphabetic).parse::<u32>().unwrap_or(0)));
+    // A medium in a CD drive is no disk of the machine.
+    keys.retain(|k| guest.kind == Kind::Lxc || !is_cdrom(&qemu_drive::parse(world, k, &guest.conf[*k])));
+    let slot = |k: &str| SLOTS.iter().position(|(stem, _)| k.starts_with(stem));
+    keys.sort_by_key(|k| (**k != "rootfs", slot(k), k.trim_matches(char::is_alphabetic).parse::<u32>().unwrap_or(0)));
     let disk = |key: &String| {
         let value = &guest.conf[key];
         let parts = match guest.kind {
@@ -305,11 +311,15 @@ pub fn disks_of(world: &World, guest: &Guest) -> Vec<Disk> {
             (Kind::Lxc, "rootfs", _) => (true, "rootfs"),
             (Kind::Lxc, ..) if super::lxc_volume::kind(&volume) == "bind" => (false, "bind mount"),
             (Kind::Lxc, ..) if super::lxc_volume::kind(&volume) == "device" => (false, "device"),
-            (Kind::Qemu, key, _) if key.starts_with("efidisk") || key.starts_with("tpmstate") => {
-                (true, if key.starts_with("efidisk") { "efidisk" } else { "tpmstate" })
+            (Kind::Qemu, key, _)
+                if key.starts_with("efidisk") && guest.conf.get("bios").is_none_or(|b| b != "ovmf") =>
+            {
+                (false, "efidisk but no OVMF BIOS")
             }
+            // Whatever is said is called a no.
+            (Kind::Qemu, _, Some(included)) => (included, "backup=no"),
+            (Kind::Qemu, ..) => (true, "backup=yes"),
             (Kind::Lxc, ..) => (asked == Some(true), if asked == Some(true) { "enabled" } else { "disabled" }),
-            (Kind::Qemu, ..) => (asked != Some(false), if asked == Some(false) { "backup=no" } else { "enabled" }),
         };
         let path = parts.get("mp").cloned().unwrap_or_else(|| "/".into());
         Disk { key: key.clone(), volume, path, included, reason }
@@ -322,7 +332,7 @@ fn owned((key, value): (&str, &str)) -> (String, String) {
 }
 
 /// What a guest is called.
-fn name(guest: &Guest) -> Option<&String> {
+pub fn name(guest: &Guest) -> Option<&String> {
     guest.conf.get(if guest.kind == Kind::Lxc { "hostname" } else { "name" })
 }
 

@@ -182,7 +182,7 @@ fn extract(call: &mut Call<'_>) -> Result<Answer> {
     })?;
     let mut guest = Guest::new(archive.kind, "");
     guest.conf = archive.conf.clone();
-    Ok(json!(config_file::text(&guest)).into())
+    Ok(json!(config_file::text(&guest) + &super::backup_vm::map(archive)).into())
 }
 
 #[cfg(test)]

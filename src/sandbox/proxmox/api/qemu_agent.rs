@@ -61,6 +61,12 @@ pub fn has_agent(conf: &Conf) -> bool {
     conf.get("agent").is_some_and(|a| a.split(',').any(|p| matches!(p, "1" | "enabled=1")))
 }
 
+/// Whether the agent of a machine answers QEMU.
+pub fn answers(guest: &Guest) -> bool {
+    let up = guest.running.as_ref().is_some_and(|running| !running.paused && !running.without_agent);
+    has_agent(&guest.conf) && up
+}
+
 fn index(_: &mut Call<'_>) -> Result<Answer> {
     Ok(Value::Array(COMMANDS.iter().map(|c| json!({"name": c})).collect()).into())
 }

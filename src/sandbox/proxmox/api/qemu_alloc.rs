@@ -179,7 +179,17 @@ fn formatting(path: &str, format: &str, size: u64) -> String {
     }
 }
 
-fn cloud_init(world: &mut World, name: &str, vmid: u32, format: Option<&str>, log: &mut Vec<String>) -> Result<String> {
+/// Makes the volume of a drive with the data for cloud-init.
+///
+/// # Errors
+/// There is no such storage, or the volume is there.
+pub fn cloud_init(
+    world: &mut World,
+    name: &str,
+    vmid: u32,
+    format: Option<&str>,
+    log: &mut Vec<String>,
+) -> Result<String> {
     storage::of(world, name)?;
     let files = in_files(world, name);
     let format = format.unwrap_or(if files { "qcow2" } else { "raw" });
@@ -222,10 +232,10 @@ pub fn base(world: &mut World, key: &str, value: &str) -> String {
 }
 
 /// A number of bytes as the progress of a copy is told.
-fn human(bytes: u64) -> String {
+pub fn human(bytes: u64, digits: usize) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let power = (bytes.max(1).ilog2() / 10).min(4);
-    format!("{:.1} {}", bytes as f64 / f64::from(1u32 << 10).powi(power as i32), UNITS[power as usize])
+    format!("{:.digits$} {}", bytes as f64 / f64::from(1u32 << 10).powi(power as i32), UNITS[power as usize])
 }
 
 /// A drive that is copied: from which volume, for whom, and where to.
@@ -261,7 +271,7 @@ pub fn duplicate(world: &mut World, copy: &Duplicate<'_>, log: &mut Vec<String>)
         return Ok((volid, CLOUD_INIT_SIZE));
     }
     let volid = allocate(world, &target, copy.vmid, format.as_deref(), volume.size, log)?;
-    let whole = human(volume.size);
+    let whole = human(volume.size, 1);
     log.push(format!("allocated target volume '{volid}'"));
     log.push(format!("transferred 0.0 B of {whole} (0.00%)"));
     if lacks(world, copy.node, Lack::PatchedQemu) {
@@ -355,7 +365,7 @@ mod tests {
         for (bytes, told) in
             [(0, "0.0 B"), (268_435_456, "256.0 MiB"), (3_221_225_472, "3.0 GiB"), (1 << 30, "1.0 GiB")]
         {
-            assert_eq!(super::human(bytes), told);
+            assert_eq!(super::human(bytes, 1), told);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     qemu_alloc::{self, Place},
     qemu_drive::{default_boot, is_drive, is_numbered, network, print_boot, tidy},
     qemu_permission::{Change, drive_parameters},
-    storage,
+    restore_vm, storage,
 };
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
@@ -36,9 +36,7 @@ const NOT_CONFIG: &[&str] = &[
 
 fn create(call: &mut Call<'_>) -> Result<Answer> {
     let (node, vmid) = (call.node(), call.vmid());
-    if call.arg("archive").is_some() {
-        return super::restore::qemu(call);
-    }
+    let archive = call.arg("archive").map(str::to_string);
     let failed = |why: Refusal| Refusal::die(format!("unable to create VM {vmid} - {}", why.text()));
     let mut conf: Conf = call.args.clone();
     conf.retain(|k, _| !NOT_CONFIG.contains(&k.as_str()));
@@ -59,8 +57,14 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
         state.demand_guest(&call.who, vmid, pool.as_deref(), &["VM.PowerMgmt"])?;
     }
     let may = |path: String| state.may(&call.who, &path, &["VM.Allocate"], false);
-    if !may(format!("/vms/{vmid}")) && !pool.as_ref().is_some_and(|p| may(format!("/pool/{p}"))) {
+    // Whoever may back a machine up may also put it back.
+    let there = archive.is_some() && call.flag("force") && call.guest(Kind::Qemu).is_ok();
+    let back = there && state.may(&call.who, &format!("/vms/{vmid}"), &["VM.Backup"], false);
+    if !back && !may(format!("/vms/{vmid}")) && !pool.as_ref().is_some_and(|p| may(format!("/pool/{p}"))) {
         return Err(Refusal::denied(""));
+    }
+    if let Some(archive) = &archive {
+        restore_vm::readable(call, &conf, archive)?;
     }
     change.storages(call.world, &conf)?;
     change.options(call.world, conf.keys().map(String::as_str))?;
@@ -69,6 +73,9 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     for key in conf.keys().filter(|k| is_numbered(k, "net")).cloned().collect::<Vec<_>>() {
         let value = network(call.world, &key, &conf[&key]);
         conf.insert(key, value);
+    }
+    if let Some(archive) = archive {
+        return restore_vm::begin(call, conf, archive);
     }
     unused(call.world, vmid).map_err(failed)?;
     let mut guest = Guest::new(Kind::Qemu, &node);

@@ -8,7 +8,8 @@ use crate::sandbox::proxmox::{
 use std::collections::BTreeMap;
 
 /// Where drives may be plugged in, with how many there are of each.
-const SLOTS: &[(&str, u32)] = &[("ide", 4), ("sata", 6), ("scsi", 31), ("virtio", 16), ("efidisk", 1), ("tpmstate", 1)];
+pub const SLOTS: &[(&str, u32)] =
+    &[("ide", 4), ("sata", 6), ("scsi", 31), ("virtio", 16), ("efidisk", 1), ("tpmstate", 1)];
 
 /// Whether a key of a config names a drive (`scsi0`); an unused disk is none.
 pub fn is_drive(key: &str) -> bool {

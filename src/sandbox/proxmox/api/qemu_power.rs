@@ -161,7 +161,7 @@ pub fn perform_start(world: &mut World, vmid: u32, log: &mut Vec<String>) -> Res
 }
 
 /// Demands that QEMU comes up with this config on its node.
-fn bootable(world: &World, vmid: u32, guest: &Guest, log: &mut Vec<String>) -> Result<()> {
+pub fn bootable(world: &World, vmid: u32, guest: &Guest, log: &mut Vec<String>) -> Result<()> {
     for (_, value) in guest.conf.iter().filter(|(k, _)| is_drive(k)) {
         let volid = volume(value);
         if volid.contains(':') {

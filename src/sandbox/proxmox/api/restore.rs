@@ -1,4 +1,4 @@
-//! Machines and containers out of backups.
+//! Containers out of backups.
 use super::{
     lxc_create, lxc_hotplug,
     lxc_permission::{self, Change},
@@ -13,17 +13,6 @@ use crate::sandbox::proxmox::{
     world::{World, is_disk, size_in},
 };
 use serde_json::json;
-
-/// `POST /nodes/{node}/qemu` with an archive.
-///
-/// # Errors
-/// There is no such backup, or somebody may not read it.
-pub fn qemu(call: &mut Call<'_>) -> Result<Answer> {
-    let volid = call.arg("archive").unwrap_or_default().to_string();
-    storage::may_use(call.world, &call.who, Some(call.vmid()), &volid, "backup")?;
-    storage::volume(call.world, &volid)?;
-    Err(Refusal::not_simulated("restoring a virtual machine from a backup"))
-}
 
 /// `POST /nodes/{node}/lxc` with `restore`: the container as it was in the backup, with what the call gives in its place
 /// (pve-container 6).

@@ -1,7 +1,7 @@
 //! What tasks do when they end: one line per kind of work.
 use super::{
     backup, ha, lxc_clone, lxc_create, lxc_delete, lxc_move, lxc_power, lxc_snapshot, lxc_volume, migrate, network,
-    qemu_clone, qemu_config, qemu_create, qemu_disk, qemu_power, qemu_snapshot, restore, storage,
+    qemu_clone, qemu_config, qemu_create, qemu_disk, qemu_power, qemu_snapshot, restore, restore_vm, storage,
 };
 use crate::sandbox::proxmox::{
     refusal::{Refusal, Result},
@@ -92,6 +92,7 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
 fn machine(world: &mut World, vmid: u32, what: VmWork, log: &mut Vec<String>) -> Result<()> {
     match what {
         VmWork::Create(create) => qemu_create::perform(world, vmid, create, log),
+        VmWork::Restore(restored) => restore_vm::perform(world, vmid, restored, log),
         VmWork::Configure(change) => qemu_config::perform(world, vmid, change, log),
         VmWork::Start => qemu_power::perform_start(world, vmid, log),
         VmWork::Stop => qemu_power::perform_stop(world, vmid),

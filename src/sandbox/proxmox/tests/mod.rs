@@ -4,6 +4,7 @@ mod behaviour;
 mod client;
 mod cluster;
 mod firewall;
+mod machine_backups;
 mod machines;
 mod reads;
 mod templates;
