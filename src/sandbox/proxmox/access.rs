@@ -43,8 +43,8 @@ pub type Privileges = BTreeMap<String, bool>;
 
 impl State {
     /// The privileges of a role.
-    pub fn role(&self, name: &str) -> Option<BTreeSet<String>> {
-        roles::built_in(name, self.release).or_else(|| self.access.roles.get(name).cloned())
+    pub fn role(&self, name: &str) -> Option<&BTreeSet<String>> {
+        roles::built_in(name, self.release).or_else(|| self.access.roles.get(name))
     }
 
     fn roles_along(&self, who: &str, whom: Whom, path: &str) -> BTreeMap<String, bool> {
@@ -103,8 +103,11 @@ impl State {
     fn privileges_of(&self, who: &str, whom: Whom, path: &str) -> Privileges {
         let mut found = Privileges::new();
         for (role, propagate) in self.roles_along(who, whom, path) {
-            for privilege in self.role(&role).unwrap_or_default() {
-                *found.entry(privilege).or_insert(propagate) |= propagate;
+            for privilege in self.role(&role).into_iter().flatten() {
+                match found.get_mut(privilege) {
+                    Some(down) => *down |= propagate,
+                    None => _ = found.insert(privilege.clone(), propagate),
+                }
             }
         }
         found
@@ -113,13 +116,17 @@ impl State {
     /// What they may do at a path. A token with separated privileges may do what both it and its user may.
     pub fn privileges(&self, who: &Who, path: &str) -> Privileges {
         let users = self.privileges_of(&who.user, Whom::User, path);
-        let Some(token) = &who.token else { return users };
-        let separated = self.access.users.get(&who.user).and_then(|u| u.tokens.get(token)).is_none_or(|t| t.privsep);
-        if !separated {
+        if !self.separated(who) {
             return users;
         }
         let tokens = self.privileges_of(&who.id(), Whom::Token, path);
         tokens.into_iter().filter_map(|(p, down)| Some((p.clone(), down && *users.get(&p)?))).collect()
+    }
+
+    /// Whether this is a token that has privileges of its own.
+    fn separated(&self, who: &Who) -> bool {
+        let Some(token) = &who.token else { return false };
+        self.access.users.get(&who.user).and_then(|u| u.tokens.get(token)).is_none_or(|t| t.privsep)
     }
 
     /// Whether they hold all (or any) of the privileges at a path.
@@ -127,8 +134,15 @@ impl State {
         if who.is_root() || self.is_all_of_root(who) {
             return true;
         }
-        let held = self.privileges(who, path);
-        let mut has = needed.iter().map(|p| held.contains_key(*p));
+        // As [`Self::privileges`] says, without making the whole list.
+        let roles = |id: &str, whom: Whom| -> Vec<&BTreeSet<String>> {
+            self.roles_along(id, whom, path).keys().filter_map(|role| self.role(role)).collect()
+        };
+        let users = roles(&who.user, Whom::User);
+        let tokens = self.separated(who).then(|| roles(&who.id(), Whom::Token));
+        let within = |roles: &[&BTreeSet<String>], privilege: &str| roles.iter().any(|role| role.contains(privilege));
+        let mut has =
+            needed.iter().map(|p| within(&users, p) && tokens.as_ref().is_none_or(|tokens| within(tokens, p)));
         if any { has.any(|h| h) } else { has.all(|h| h) }
     }
 

@@ -1,6 +1,9 @@
 //! Privileges and the built-in roles of Proxmox VE 9 and 8.4 (pve-access-control).
 use super::facts::Release;
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 /// (privilege, in 9, in 8.4)
 const PRIVILEGES: &[(&str, bool, bool)] = &[
@@ -86,8 +89,18 @@ pub fn privileges(release: Release) -> BTreeSet<String> {
     PRIVILEGES.iter().filter(known).map(|(n, ..)| n.to_string()).collect()
 }
 
-/// The privileges of a built-in role; `None` when there is no such role.
-pub fn built_in(role: &str, release: Release) -> Option<BTreeSet<String>> {
+/// The privileges of a built-in role; `None` when there is no such role. Every call asks for some: they are made once.
+pub fn built_in(role: &str, release: Release) -> Option<&'static BTreeSet<String>> {
+    type Roles = BTreeMap<&'static str, BTreeSet<String>>;
+    fn all(release: Release) -> Roles {
+        BUILT_IN.iter().filter_map(|role| Some((*role, of(role, release)?))).collect()
+    }
+    static NINE: LazyLock<Roles> = LazyLock::new(|| all(Release::V9_2_11));
+    static EIGHT: LazyLock<Roles> = LazyLock::new(|| all(Release::V8_4_21));
+    if release.is_9() { &NINE } else { &EIGHT }.get(role)
+}
+
+fn of(role: &str, release: Release) -> Option<BTreeSet<String>> {
     let all = privileges(release);
     let starting = |prefixes: &[&str]| -> BTreeSet<String> {
         all.iter().filter(|p| prefixes.iter().any(|x| p.starts_with(x))).cloned().collect()

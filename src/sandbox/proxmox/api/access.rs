@@ -128,8 +128,8 @@ fn within_own(call: &Call<'_>, path: &str, role: &str, propagate: bool, delete: 
         let message = "ACL update failed: 400 Parameter verification failed.";
         Err(Refusal::die(format!("{message}\nrole: Cannot {verb} role '{role}' {why}")))
     };
-    for privilege in state.role(role).unwrap_or_default() {
-        match own.get(&privilege) {
+    for privilege in state.role(role).into_iter().flatten() {
+        match own.get(privilege) {
             None => return refuse("- requires 'Permissions.Modify' or superset of privileges."),
             Some(false) if propagate && !delete => {
                 return refuse(

@@ -25,7 +25,7 @@ fn row(name: &str, privileges: &BTreeSet<String>, special: bool) -> Value {
 fn list(call: &mut Call<'_>) -> Result<Answer> {
     let release = call.world.release();
     let own = call.world.state.access.roles.iter().map(|(name, privileges)| row(name, privileges, false));
-    let special = BUILT_IN.iter().filter_map(|name| Some(row(name, &built_in(name, release)?, true)));
+    let special = BUILT_IN.iter().filter_map(|name| Some(row(name, built_in(name, release)?, true)));
     Ok(Value::Array(own.chain(special).collect()).into())
 }
 
@@ -37,7 +37,7 @@ fn one(call: &mut Call<'_>) -> Result<Answer> {
     let name = name(call);
     let missing = || Refusal::die(format!("role '{name}' does not exist"));
     let privileges = call.world.state.role(&name).ok_or_else(missing)?;
-    Ok(Value::Object(privileges.into_iter().map(|p| (p, json!(1))).collect::<Map<_, _>>()).into())
+    Ok(Value::Object(privileges.iter().map(|p| (p.clone(), json!(1))).collect::<Map<_, _>>()).into())
 }
 
 fn given(call: &Call<'_>) -> Result<BTreeSet<String>> {
