@@ -180,7 +180,7 @@ async fn guests(providers: &Providers, declarations: &Declarations) -> Answer<(V
 }
 
 async fn records(providers: &Providers, zone: &str) -> Answer<Vec<Record>> {
-    dns_record::records(providers.cloudflare()?, zone).await
+    dns_record::records(providers, zone).await
 }
 
 async fn tunnels(providers: &Providers, account: &str) -> Answer<Vec<cloudflare::Tunnel>> {

@@ -30,14 +30,15 @@ impl<D: Send + Sync + 'static> Estate<D> {
     /// Looks at everything, all resources at once.
     pub async fn observe(self: &std::sync::Arc<Self>) -> World {
         let mut world = World::default();
+        let providers = self.providers.for_one_look();
         let mut looking = JoinSet::new();
         for (nth, resource) in self.resources.iter().enumerate() {
             match self.without.get(&resource.system()) {
                 Some(reason) => resource.unseen(&mut world, reason.clone()),
                 None => {
-                    let estate = self.clone();
+                    let (estate, providers) = (self.clone(), providers.clone());
                     looking.spawn(async move {
-                        (nth, estate.resources[nth].observe(&estate.providers, &estate.declarations).await)
+                        (nth, estate.resources[nth].observe(&providers, &estate.declarations).await)
                     });
                 }
             }

@@ -8,6 +8,7 @@ use crate::{
 };
 use secrecy::SecretString;
 use serde_json::Value;
+use std::sync::Arc;
 use url::Url;
 use wire::Wire;
 
@@ -39,9 +40,10 @@ pub struct Access {
     pub trust: Trust,
 }
 
-/// The client. Cheap to share, not to clone: its budget is one.
+/// The client. All clones share its connections and its budget.
+#[derive(Clone)]
 pub struct Cloudflare {
-    wire: Wire,
+    wire: Arc<Wire>,
 }
 
 /// A DNS zone.
@@ -62,7 +64,7 @@ impl Cloudflare {
     /// # Errors
     /// `Invalid` when the authorities are no PEM or the token cannot stand in a header.
     pub fn connect(access: &Access) -> Answer<Self> {
-        Ok(Self { wire: Wire::new(access, wire::real_pause())? })
+        Self::connect_with(access, wire::real_pause())
     }
 
     /// The same with another way of passing time, for tests.
@@ -70,7 +72,7 @@ impl Cloudflare {
     /// # Errors
     /// As [`Cloudflare::connect`].
     pub fn connect_with(access: &Access, pause: Pause) -> Answer<Self> {
-        Ok(Self { wire: Wire::new(access, pause)? })
+        Ok(Self { wire: Arc::new(Wire::new(access, pause)?) })
     }
 
     /// Whether the token is known and active. A token that an account owns is unknown to the user's endpoint

@@ -25,12 +25,16 @@ pub async fn look(providers: &Providers, scope: &Scope, keys: &[Key]) -> Answer<
 }
 
 async fn seen(providers: &Providers, scope: &Scope) -> Answer<Inventory<DnsRecord>> {
-    let records = records(providers.cloudflare()?, &scope.zone).await?;
+    let records = records(providers, &scope.zone).await?;
     Ok(sort::inventory(scope, &records))
 }
 
 /// All records of a zone. An empty list is believed only when the count for the quota says the same.
-pub async fn records(cloudflare: &Cloudflare, zone: &str) -> Answer<Vec<Record>> {
+pub async fn records(providers: &Providers, zone: &str) -> Answer<Vec<Record>> {
+    providers.one_look.records.or(read(providers.cloudflare()?, zone)).await
+}
+
+async fn read(cloudflare: &Cloudflare, zone: &str) -> Answer<Vec<Record>> {
     let records = cloudflare.records(zone).await?;
     if records.is_empty() {
         let count = cloudflare.record_count(zone).await?;

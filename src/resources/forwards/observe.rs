@@ -15,7 +15,7 @@ use std::{
 };
 
 pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<Forwards> {
-    match listed(providers).await {
+    match gateway_table::listed(providers).await {
         Ok(table) => Observation::Complete(inventory(&table.unwrap_or_default(), &scope.site)),
         Err(failure) => Observation::unavailable(failure.to_string()),
     }
@@ -23,13 +23,9 @@ pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<Forwards>
 
 pub async fn look(providers: &Providers, scope: &Scope, keys: &[Base]) -> Answer<Inventory<Forwards>> {
     let wanted: BTreeSet<&Base> = keys.iter().collect();
-    let mut all = inventory(&listed(providers).await?.unwrap_or_default(), &scope.site);
+    let mut all = inventory(&gateway_table::listed(providers).await?.unwrap_or_default(), &scope.site);
     all.retain(|key, _| wanted.contains(key));
     Ok(all)
-}
-
-async fn listed(providers: &Providers) -> Answer<Option<Table>> {
-    gateway_table::client(providers)?.list().await
 }
 
 /// What an owner's elements say, gathered.

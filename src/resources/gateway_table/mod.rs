@@ -13,7 +13,7 @@ mod stamp;
 pub(crate) mod tests;
 
 pub use desired::{Change, Live, Table};
-pub use observe::client;
+pub use observe::{client, listed};
 
 use crate::{
     model::{Answer, Draft, Inventory, Observed, Resource, Sides},

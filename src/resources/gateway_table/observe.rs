@@ -7,7 +7,7 @@ use crate::{
         nftables::{self, Element, Entry, GuestMark, Nftables, OwnerMark, Readings, Store},
     },
 };
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 /// The client, or why there is none.
 pub fn client(providers: &Providers) -> Answer<Nftables> {
@@ -26,8 +26,14 @@ pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<GatewayTa
 }
 
 pub async fn look(providers: &Providers, scope: &Scope) -> Answer<Inventory<GatewayTable>> {
-    let table = client(providers)?.list().await?;
+    let table = listed(providers).await?;
     Ok(table.map(|table| (Table, found(&table, &scope.site))).into_iter().collect())
+}
+
+/// The whole table, which [`crate::resources::forwards`] reads as well.
+pub async fn listed(providers: &Providers) -> Answer<Option<Arc<nftables::Table>>> {
+    let nftables = client(providers)?;
+    providers.one_look.table.or(async { Ok(nftables.list().await?.map(Arc::new)) }).await
 }
 
 /// What a listed table is to this site.

@@ -11,7 +11,7 @@ use crate::{
         proxmox::{self, GuestType, Power, Proxmox, notes},
         secrets::Secrets,
     },
-    resources::guest::{Guest, client, prove_complete},
+    resources::guest::{self, Guest, client},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -50,10 +50,7 @@ pub async fn look(providers: &Providers, scope: &Scope, keys: &[UnitKey]) -> Ans
 /// to itself: they are looked at when it runs again.
 async fn inside(providers: &Providers, scope: &Scope, keys: Option<&[UnitKey]>) -> Answer<Inventory<GuestUnit>> {
     let pve = client(providers)?;
-    let guests = pve.guests().await?;
-    if keys.is_none() {
-        prove_complete(pve).await?;
-    }
+    let guests = if keys.is_none() { guest::listed(providers).await? } else { pve.guests().await? };
     let wanted: BTreeSet<u32> = scope.wanted.keys().map(|key| key.vmid.get()).collect();
     let asked: Option<BTreeSet<u32>> = keys.map(|keys| keys.iter().map(|key| key.vmid.get()).collect());
     let of_interest = |guest: &proxmox::Guest| match &asked {

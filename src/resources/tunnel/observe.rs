@@ -21,7 +21,7 @@ pub async fn look(providers: &Providers, scope: &Scope, keys: &[Uid]) -> Answer<
 
 /// All tunnels of ours, and those that are to be adopted.
 pub async fn listed(providers: &Providers, scope: &Scope) -> Answer<Inventory<Tunnel>> {
-    let tunnels = providers.cloudflare()?.tunnels(&scope.account).await?;
+    let tunnels = providers.one_look.tunnels.or(providers.cloudflare()?.tunnels(&scope.account)).await?;
     Ok(inventory(scope, tunnels))
 }
 

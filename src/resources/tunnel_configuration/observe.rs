@@ -40,7 +40,7 @@ pub async fn look(
         let mut held = BTreeSet::new();
         if scope.shared.contains(&uid) {
             if records.is_none() {
-                records = Some(dns_record::observe::records(cloudflare, &scope.zone).await?);
+                records = Some(dns_record::observe::records(providers, &scope.zone).await?);
             }
             let target = tunnel::Tunnel::target(&tunnel);
             held = dns_record::holders(&scope.tunnels.site, records.as_deref().unwrap_or_default(), &uid, &target);
