@@ -35,6 +35,7 @@ const FOREIGN_FILE: &str = "/etc/traefik/dynamic/by-hand.yml";
 
 pub struct Bed {
     running: Running,
+    providers: Providers,
     lock: Lock,
     uids: u64,
     clock: i64,
@@ -79,7 +80,16 @@ impl Bed {
                        services:\n    by-hand:\n      loadBalancer:\n        servers:\n          - url: http://127.0.0.1:1\n";
         let file = Drift::File { vmid: None, path: FOREIGN_FILE.into(), content: content.into() };
         drift::apply(running.site(), file).await.unwrap();
-        Self { running, lock: Lock::default(), uids: random.below(1 << 40), clock: 0, directory, theirs: None }
+        let providers = providers(running.connection());
+        Self {
+            running,
+            providers,
+            lock: Lock::default(),
+            uids: random.below(1 << 40),
+            clock: 0,
+            directory,
+            theirs: None,
+        }
     }
 
     fn declare(&mut self, text: &str) -> Declarations {
@@ -101,10 +111,10 @@ impl Bed {
         declarations
     }
 
-    /// What a pass works on; new clients each time, as a command makes them.
+    /// What a pass works on; the same clients for all of them, whatever has become of their connections.
     pub fn estate(&mut self, text: &str) -> Arc<Estate<Declarations>> {
         let declarations = self.declare(text);
-        let providers = providers(self.running.connection());
+        let providers = self.providers.clone();
         Arc::new(Estate { declarations, providers, resources: RESOURCES, without: BTreeMap::new() })
     }
 

@@ -50,14 +50,8 @@ fn in_true(report: &Report) -> bool {
     report.refusal.is_none() && report.rest.in_true()
 }
 
-/// One clean pass converges, and does what it showed before it began, all of it and nothing else.
-pub async fn one_clean_pass_does_what_it_showed_and_converges(bed: &mut Bed, world: &str, totals: &Totals) {
-    let report = bed.pass(world).await;
-    does_what_was_shown(&report, &report.first, totals);
-}
-
-/// Same input, same plan: a dry run and the pass after it look for themselves and plan the same, byte for byte; and the
-/// pass does it.
+/// Same input, same plan: a dry run and the pass after it look for themselves and plan the same, byte for byte. And one clean
+/// pass converges: it does what was shown, all of it and nothing else.
 pub async fn a_dry_run_shows_what_one_clean_pass_does(bed: &mut Bed, world: &str, totals: &Totals) {
     let estate = bed.estate(world);
     let preview = bed.preview(&estate).await;
