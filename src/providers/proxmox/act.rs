@@ -6,7 +6,6 @@ use super::{
 };
 use crate::model::{Answer, Class, Failure};
 use reqwest::Method;
-use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
 
@@ -106,41 +105,57 @@ impl Proxmox {
     }
 
     /// The task that a write has started whose reply was lost: of our token, of the right type, about this guest, and not
-    /// older than the write. None is found where the write starts none, or was never executed.
+    /// older than the write; of a guest that the cluster runs, the request to it. None is found where the write starts none, or
+    /// was never executed.
     async fn task_of(&self, method: &Method, path: &str, pairs: &Pairs, began: i64) -> Option<TaskId> {
-        let (node, vmid, kind) = started(method, path, pairs)?;
+        let (node, vmid, kinds) = started(method, path, pairs)?;
         // One second for what both clocks cut off.
         let since = (began + self.wire.ahead()? - 1).to_string();
         let list = format!("/nodes/{}/tasks", encode::segment(node));
-        let query = [("source", "all"), ("vmid", vmid), ("typefilter", kind), ("since", &since)];
-        let found = self.wire.get("find the task of a lost reply", &list, &query).await.ok()?;
-        let tasks = found.as_array().into_iter().flatten().filter_map(|line| line.get("upid").and_then(Value::as_str));
-        let ours = tasks.filter_map(TaskId::parse).filter(|task| Some(task.who()) == self.wire.identity());
-        ours.filter(|task| task.is_about(kind, vmid)).max_by_key(TaskId::started)
+        for kind in kinds {
+            let query = [("source", "all"), ("vmid", vmid), ("typefilter", kind), ("since", &since)];
+            let found = self.wire.get("find the task of a lost reply", &list, &query).await.ok()?;
+            let tasks = found.as_array().into_iter().flatten();
+            let tasks = tasks.filter_map(|line| TaskId::parse(line.get("upid")?.as_str()?));
+            let ours = tasks.filter(|task| Some(task.who()) == self.wire.identity() && task.is_about(kind, vmid));
+            if let Some(task) = ours.max_by_key(TaskId::started) {
+                return Some(task);
+            }
+        }
+        None
     }
 }
 
-/// Which task a write starts: node, guest, type.
-fn started<'a>(method: &Method, path: &'a str, pairs: &'a Pairs) -> Option<(&'a str, &'a str, &'static str)> {
+/// Which task a write starts: node, guest, and the types that it may have.
+fn started<'a>(
+    method: &Method,
+    path: &'a str,
+    pairs: &'a Pairs,
+) -> Option<(&'a str, &'a str, &'static [&'static str])> {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let pair = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     match (method.as_str(), &parts[..]) {
-        ("POST", ["nodes", node, "lxc"]) => Some((node, pair("vmid")?, "vzcreate")),
-        ("POST", ["nodes", node, "qemu"]) => Some((node, pair("vmid")?, "qmcreate")),
-        ("DELETE", ["nodes", node, "lxc", vmid]) => Some((node, vmid, "vzdestroy")),
-        ("DELETE", ["nodes", node, "qemu", vmid]) => Some((node, vmid, "qmdestroy")),
-        ("POST", ["nodes", node, "lxc", vmid, "clone"]) => Some((node, vmid, "vzclone")),
-        ("POST", ["nodes", node, "qemu", vmid, "clone"]) => Some((node, vmid, "qmclone")),
-        ("PUT", ["nodes", node, _, vmid, "resize"]) => Some((node, vmid, "resize")),
+        ("POST", ["nodes", node, "lxc"]) => Some((node, pair("vmid")?, &["vzcreate"])),
+        ("POST", ["nodes", node, "qemu"]) => Some((node, pair("vmid")?, &["qmcreate"])),
+        ("DELETE", ["nodes", node, "lxc", vmid]) => Some((node, vmid, &["vzdestroy"])),
+        ("DELETE", ["nodes", node, "qemu", vmid]) => Some((node, vmid, &["qmdestroy"])),
+        ("POST", ["nodes", node, "lxc", vmid, "clone"]) => Some((node, vmid, &["vzclone"])),
+        ("POST", ["nodes", node, "qemu", vmid, "clone"]) => Some((node, vmid, &["qmclone"])),
+        ("PUT", ["nodes", node, _, vmid, "resize"]) => Some((node, vmid, &["resize"])),
         ("POST", ["nodes", node, kind, vmid, "status", verb]) => {
-            let known: &[(&str, &str, &str)] = &[
-                ("start", "vzstart", "qmstart"),
-                ("stop", "vzstop", "qmstop"),
-                ("shutdown", "vzshutdown", "qmshutdown"),
-                ("reboot", "vzreboot", "qmreboot"),
-            ];
-            let (_, lxc, qemu) = known.iter().find(|(name, ..)| name == verb)?;
-            Some((node, vmid, if *kind == "lxc" { lxc } else { qemu }))
+            // Of a guest that the cluster runs, starting and stopping are requests (pve-ha-manager 5).
+            let kinds: &[&str] = match (*verb, *kind) {
+                ("start", "lxc") => &["vzstart", "hastart"],
+                ("start", _) => &["qmstart", "hastart"],
+                ("stop", "lxc") => &["vzstop", "hastop"],
+                ("stop", _) => &["qmstop", "hastop"],
+                ("shutdown", "lxc") => &["vzshutdown", "hastop"],
+                ("shutdown", _) => &["qmshutdown", "hastop"],
+                ("reboot", "lxc") => &["vzreboot"],
+                ("reboot", _) => &["qmreboot"],
+                _ => return None,
+            };
+            Some((node, vmid, kinds))
         }
         _ => None,
     }

@@ -77,7 +77,7 @@ pub async fn look(providers: &Providers, scope: &Scope, keys: &[Vmid]) -> Answer
     let mut inventory = Inventory::<Guest>::new();
     let mut unclear: BTreeSet<u32> = BTreeSet::new();
     for key in keys {
-        match at_home(pve, key.get()).await? {
+        match at_home(pve, scope, key.get()).await? {
             Some((guest, live)) => _ = inventory.insert(*key, found(scope, &guest, live)),
             None if pve.is_free_id(key.get()).await? => {}
             None => _ = unclear.insert(key.get()),
@@ -95,10 +95,10 @@ pub async fn look(providers: &Providers, scope: &Scope, keys: &[Vmid]) -> Answer
 
 /// A guest, where it is still on the node where it was last seen. What was listed of its power and name may be old by
 /// now, so nothing of that is used.
-async fn at_home(pve: &Proxmox, vmid: u32) -> Answer<Option<(proxmox::Guest, Live)>> {
+async fn at_home(pve: &Proxmox, scope: &Scope, vmid: u32) -> Answer<Option<(proxmox::Guest, Live)>> {
     let Some(mut guest) = pve.last_seen(vmid) else { return Ok(None) };
     guest.power = Power::Unknown;
-    let Some(mut live) = live(pve, &guest).await? else { return Ok(None) };
+    let Some(mut live) = live(pve, scope, &guest).await? else { return Ok(None) };
     live.template = live.config.get("template").is_some_and(|set| set == "1");
     let name = if guest.kind == GuestType::Lxc { "hostname" } else { "name" };
     guest.name = live.config.get(name).map(str::to_owned);
@@ -128,10 +128,10 @@ async fn read(providers: &Providers, scope: &Scope, guests: Vec<proxmox::Guest>)
     let pve = client(providers)?;
     let mut reading = JoinSet::new();
     for guest in guests {
-        let (pve, secrets) = (pve.clone(), providers.secrets.clone());
+        let (pve, secrets, scope) = (pve.clone(), providers.secrets.clone(), scope.clone());
         let keys = Vmid::try_from(guest.vmid).ok().and_then(|vmid| scope.keys.get(&vmid).cloned());
         reading.spawn(async move {
-            let mut live = live(&pve, &guest).await;
+            let mut live = live(&pve, &scope, &guest).await;
             if let (Ok(Some(live)), Some(file)) = (&mut live, keys) {
                 live.machine.other_keys = has_other_keys(live, &secrets, file).await;
             }
@@ -150,7 +150,7 @@ async fn read(providers: &Providers, scope: &Scope, guests: Vec<proxmox::Guest>)
 }
 
 /// `None`: it has gone since it was listed.
-async fn live(pve: &Proxmox, guest: &proxmox::Guest) -> Answer<Option<Live>> {
+async fn live(pve: &Proxmox, scope: &Scope, guest: &proxmox::Guest) -> Answer<Option<Live>> {
     let at = guest.at();
     let mut live = Live {
         kind: guest.kind,
@@ -173,15 +173,31 @@ async fn live(pve: &Proxmox, guest: &proxmox::Guest) -> Answer<Option<Live>> {
         live.addresses = addresses(pve, guest, &live).await?;
         return Ok(Some(live));
     }
-    match look_at_machine(pve, &at, &mut live).await {
+    let site = notes::stamp(live.notes()).map(|stamp| stamp.mark.site);
+    let whose = match site {
+        Some(site) if site == scope.site => Whose::Ours,
+        Some(_) if !is_wanted(scope, guest) => Whose::Theirs,
+        _ => Whose::ToBeTaken,
+    };
+    match look_at_machine(pve, &at, whose, &mut live).await {
         Err(gone) if gone.class == Class::NotFound => Ok(None),
         looked => looked.map(|()| Some(live)),
     }
 }
 
+/// Whose a machine is, as far as it decides what is asked about it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    /// Nobody's, or wanted by a manifest: it may be taken over.
+    ToBeTaken,
+    /// Another site's, and no manifest of ours wants it.
+    Theirs,
+}
+
 /// Addresses that its manifest fixes, and those that its agent tells: under the slot of the card (`net0`), which its
 /// hardware address gives away, and under the name of every interface inside, for a manifest that names one.
-async fn look_at_machine(pve: &Proxmox, at: &At, live: &mut Live) -> Answer<()> {
+async fn look_at_machine(pve: &Proxmox, at: &At, whose: Whose, live: &mut Live) -> Answer<()> {
     let cards = live.cards();
     let mut all: Vec<Address> = vec![];
     let mut add = |interface: String, ip: IpAddr| {
@@ -196,8 +212,7 @@ async fn look_at_machine(pve: &Proxmox, at: &At, live: &mut Live) -> Answer<()> 
         fixed.for_each(|ip| add(format!("net{n}"), ip));
     }
     // Only of one of ours are they of use.
-    let ours = live.running && live.notes().contains(notes::TAG);
-    if ours && machine::settings::has_agent(live) {
+    if live.running && whose == Whose::Ours && machine::settings::has_agent(live) {
         match pve.agent_interfaces(at).await? {
             Heard::Silence(why) => live.machine.silent = Some(why),
             Heard::Interfaces(inside) => {
@@ -211,7 +226,7 @@ async fn look_at_machine(pve: &Proxmox, at: &At, live: &mut Live) -> Answer<()> 
         }
     }
     // Of one that is to be taken over too: a pass would write the drive anew.
-    if live.running && machine::settings::cloud_drive(live).is_some() {
+    if live.running && whose != Whose::Theirs && machine::settings::cloud_drive(live).is_some() {
         live.machine.stale_drive = match pve.cloud_init_is_stale(at).await {
             // Without this look a drive that was left behind goes unnoticed; nothing else does.
             Err(refused) if matches!(refused.class, Class::Invalid | Class::Denied) => false,

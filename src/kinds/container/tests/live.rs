@@ -52,6 +52,34 @@ async fn a_container_is_made_marked_started_and_then_left_alone() {
     assert_eq!(site.config(100, "memory"), "1024");
 }
 
+/// What another site runs is only listed: what its cloud-init would write anew concerns nobody here.
+#[tokio::test]
+async fn cloud_init_is_asked_about_for_machines_of_ours_only() {
+    let machine = |vmid: u32, site: &str| {
+        let mark = format!(
+            "<!-- trueup site={site} declared=VirtualMachine/db uid=aibaeaqcaibaeaq{} deletion=retain vmid={vmid} -->",
+            if site == "nz" { 'c' } else { 'd' }
+        );
+        let config = conf(&[
+            ("description", &mark),
+            ("ide2", &format!("local:{vmid}/vm-{vmid}-cloudinit.qcow2,media=cdrom,size=4M")),
+            ("memory", "1024"),
+            ("name", "db"),
+            ("net0", &format!("virtio=BC:24:11:00:02:{:02X},bridge=vmbr0", vmid - 200)),
+            ("tags", "trueup"),
+        ]);
+        SeedGuest { vmid, kind: Kind::Qemu, node: None, running: true, config }
+    };
+    let site = Site::new(Seed { guests: vec![machine(201, "nz"), machine(202, "elsewhere")], ..Seed::default() }).await;
+    site.plan(&declared("")).await;
+    let log = site.directory.path().join("state").join(crate::sandbox::faults::Faults::LOG);
+    let log = std::fs::read_to_string(log).unwrap();
+    let asked = |vmid: u32, what: &str| log.contains(&format!("/nodes/pve1/qemu/{vmid}/{what}"));
+    assert!(asked(201, "pending") && asked(202, "pending"), "{log}");
+    assert!(asked(201, "cloudinit"), "{log}");
+    assert!(!asked(202, "cloudinit"), "{log}");
+}
+
 /// L1
 #[tokio::test]
 async fn three_containers_of_an_existing_site_are_adopted_by_their_marks_alone() {

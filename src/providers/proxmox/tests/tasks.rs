@@ -58,6 +58,45 @@ async fn the_task_of_a_lost_reply_is_found_and_followed() {
     }
 }
 
+/// Of a guest that the cluster runs, starting and stopping are requests, and the guest follows later.
+#[tokio::test]
+async fn a_lost_request_to_the_cluster_is_found_and_its_effect_waited_for() {
+    for (verb, kind, own, before, after) in [
+        ("start", "hastart", "vzstart", "stopped", "running"),
+        ("stop", "hastop", "vzstop", "running", "stopped"),
+        ("shutdown", "hastop", "vzshutdown", "running", "stopped"),
+    ] {
+        let ours = upid(kind, "gitops@pve!t1", 0);
+        let (listed, mine) = (json!([{"upid": ours}]), encode::segment(&ours));
+        let mut looks = 0;
+        let server = Server::choosing(move |asked| match &*asked.line {
+            "GET /version" => Reply::data(json!({"release": "9.2"})),
+            line if line.starts_with("POST") => Reply::Drop,
+            line if line.contains(&format!("typefilter={kind}&")) => Reply::data(listed.clone()),
+            line if line.starts_with("GET /nodes/pve1/tasks?") => Reply::data(json!([])),
+            line if line.contains(&mine) && line.ends_with("/status") => stopped("OK"),
+            "GET /nodes/pve1/lxc/101/status/current" => {
+                looks += 1;
+                Reply::data(json!({"status": if looks < 3 { before } else { after }}))
+            }
+            _ => Reply::refusal(500, "something else was asked for"),
+        })
+        .await;
+        let pve = client(&server);
+        pve.version().await.unwrap();
+        let done = match verb {
+            "start" => pve.start(&at(101)).await,
+            "stop" => pve.stop(&at(101)).await,
+            _ => pve.shutdown(&at(101), std::time::Duration::from_secs(60)).await,
+        };
+        let lines = server.lines();
+        done.unwrap_or_else(|why| panic!("{why}: {lines:?}"));
+        assert_eq!(lines.iter().filter(|line| line.starts_with("POST")).count(), 1, "never sent again: {lines:?}");
+        assert!(lines.iter().any(|line| line.contains(&format!("typefilter={own}&"))), "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.ends_with("/status/current")).count(), 3, "{lines:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_lost_reply_without_a_task_stays_unknown() {
     let server = Server::choosing(|asked| match &*asked.line {
