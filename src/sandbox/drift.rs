@@ -102,8 +102,10 @@ pub async fn apply(site: &Arc<Site>, drift: Drift) -> Result<String> {
         }
         Drift::Migrate { guest, node } => {
             let (path, name) = guest_path(site, &guest)?;
-            let how = if path.contains("/lxc/") { "restart" } else { "online" };
-            let body = json!({ "target": node, how: 1 });
+            let body = match path.contains("/lxc/") {
+                true => json!({ "target": node, "restart": 1 }),
+                false => json!({ "target": node, "online": 1, "with-local-disks": 1 }),
+            };
             proxmox(site, "POST", &format!("{path}/migrate"), Some(&body)).await?;
             Ok(format!("asked {name} to move to {node}"))
         }

@@ -1,8 +1,8 @@
 //! One call on its way through an endpoint.
 use super::{
     access::Who,
+    given::Given,
     refusal::{Refusal, Result},
-    schema::Args,
     state::{Guest, Kind},
     task::Work,
     world::World,
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 pub struct Call<'a> {
     pub world: &'a mut World,
     pub who: Who,
-    pub args: Args,
+    pub given: Given,
     /// A file that came with it, as multipart: its name and its bytes.
     pub upload: Option<(String, bytes::Bytes)>,
     /// When it arrived, in Unix milliseconds.
@@ -56,12 +56,12 @@ pub const fn on(verb: &'static str, path: &'static str, run: Run) -> Endpoint {
 impl Call<'_> {
     /// A parameter; `None` when it was not given.
     pub fn arg(&self, name: &str) -> Option<&str> {
-        self.args.get(name).map(String::as_str)
+        self.given.get(name)
     }
 
     /// Takes a parameter out, as `extract_param` does.
     pub fn take(&mut self, name: &str) -> Option<String> {
-        self.args.remove(name)
+        self.given.take(name)
     }
 
     /// Whether a truth value was given as true.

@@ -4,7 +4,9 @@ use super::{
     api,
     call::{Answer, Call},
     form,
+    given::Given,
     login::{self, Credentials},
+    parameters,
     refusal::{Refusal, Result},
     schema::{self, Raw},
     world::World,
@@ -207,9 +209,17 @@ pub fn run(world: &mut World, accepted: &Accepted) -> Result<Answer> {
         }
     }
     let args = schema::verify(&found.method.parameters, given)?;
-    let run = api::endpoint(verb, found.template)
-        .ok_or_else(|| Refusal::not_simulated(format!("{verb} {}", found.template)))?;
-    run(&mut Call { world, who: who.clone(), args, upload: upload.clone(), arrived: accepted.arrived })
+    let endpoint = format!("{verb} {}", found.template);
+    let run = api::endpoint(verb, found.template).ok_or_else(|| Refusal::not_simulated(&endpoint))?;
+    parameters::simulated(&endpoint, &args)?;
+    let given = Given::new(args, found.uri.into_iter().map(|(name, _)| name));
+    let mut call = Call { world, who: who.clone(), given, upload: upload.clone(), arrived: accepted.arrived };
+    let answer = run(&mut call)?;
+    // A read changes nothing: a filter of a list that is empty is nothing that could be missed.
+    if verb != "GET" {
+        parameters::heeded(&endpoint, &call.given)?;
+    }
+    Ok(answer)
 }
 
 /// Puts what came out into the form that was asked for.

@@ -2,7 +2,7 @@
 //!
 //! Every request goes the way it goes there: pveproxy's rules about verbs and bodies (`front`), the token, the path in the
 //! official method tree (`facts`), its `permissions` (`access`), its parameters (`schema`, `formats`, `property`), then the
-//! endpoint (`api/…`, one file per family). Writes that take time answer a UPID and come into effect when their task ends
+//! endpoint (`api/…`, one file per family), which is refused when it did not look at all that it was given (`parameters`). Writes that take time answer a UPID and come into effect when their task ends
 //! (`task`). What answers look like was taken from recorded exchanges with a real Proxmox VE 9.2.11; what a call accepts,
 //! from the facts of 9.2.11 and 8.4.21.
 mod access;
@@ -17,9 +17,11 @@ mod facts;
 mod form;
 mod formats;
 mod front;
+mod given;
 mod interfaces;
 mod login;
 mod named;
+mod parameters;
 mod property;
 pub mod pveum;
 mod refusal;

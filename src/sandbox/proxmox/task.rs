@@ -116,6 +116,9 @@ pub enum Work {
         target: String,
         /// Whether a running container is stopped here and started there.
         restart: bool,
+        /// Whether the disks of a running machine may move with it.
+        #[serde(default)]
+        disks: bool,
     },
     /// What the cluster is asked to do with a guest that it runs.
     HaRequest {
@@ -184,6 +187,9 @@ pub struct Restore {
     pub storage: String,
     pub pool: Option<String>,
     pub start: bool,
+    /// Whether it becomes a resource of the cluster's high availability.
+    #[serde(default)]
+    pub ha: bool,
     /// Whether hardware addresses are made anew.
     pub unique: bool,
     /// Whether there was no container of this number before.
@@ -204,6 +210,9 @@ pub struct Create {
     pub template: String,
     pub pool: Option<String>,
     pub start: bool,
+    /// Whether it becomes a resource of the cluster's high availability.
+    #[serde(default)]
+    pub ha: bool,
 }
 
 /// A guest to be copied.
@@ -216,6 +225,9 @@ pub struct Copy {
     /// The mount points of the source.
     pub disks: Conf,
     pub pool: Option<String>,
+    /// Another node, where the copy ends up.
+    #[serde(default)]
+    pub target: Option<String>,
 }
 
 /// A container's volume that goes to another storage.

@@ -139,8 +139,7 @@ fn apply(call: &mut Call<'_>, id: &str, failed: &str) -> Result<Answer> {
         }
     }
     let (enable, expire) = (call.arg("enable").map(|e| e == "1"), call.arg("expire").and_then(|e| e.parse().ok()));
-    let more: Vec<(String, String)> =
-        call.args.iter().filter(|(k, _)| PLAIN.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let more = call.given.chosen(|key| PLAIN.contains(&key));
     if let Some(user) = call.world.state.access.users.get_mut(id) {
         user.enable = enable.unwrap_or(user.enable);
         user.expire = expire.unwrap_or(user.expire);
@@ -219,7 +218,7 @@ fn create_token(call: &mut Call<'_>) -> Result<Answer> {
 
 fn update_token(call: &mut Call<'_>) -> Result<Answer> {
     let (user, name) = names(call);
-    let given = call.args.clone();
+    let given = call.given.chosen(|key| matches!(key, "privsep" | "expire" | "comment"));
     let secret = call.world.uuid();
     let regenerate = call.flag("regenerate");
     let delete = split_list(call.arg("delete").unwrap_or_default());

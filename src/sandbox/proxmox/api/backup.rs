@@ -25,7 +25,7 @@ fn dump(call: &mut Call<'_>) -> Result<Answer> {
     }
     let node = call.node();
     backup_jobs::permit(call, &|key| call.arg(key).is_some())?;
-    let mut job: Conf = call.args.clone().into_iter().collect();
+    let mut job: Conf = call.given.but(&[]);
     let storage = backup_jobs::storage_of(&job).map(str::to_string);
     let (state, who) = (&call.world.state, &call.who);
     if let (Some(name), true, false) = (&storage, job.contains_key("prune-backups"), who.is_root()) {

@@ -126,9 +126,9 @@ fn allocates(call: &Call<'_>, storage: Option<&str>) -> Result<()> {
 
 fn create(call: &mut Call<'_>) -> Result<Answer> {
     permit(call, &|key| call.arg(key).is_some())?;
-    allocates(call, storage_of(&call.args.clone().into_iter().collect()))?;
+    allocates(call, storage_of(call.given.told()))?;
     pool(call)?;
-    let mut args = std::mem::take(&mut call.args);
+    let mut args = call.given.rest();
     schedule(&mut args, true)?;
     args.entry("enabled".into()).or_insert_with(|| "1".into());
     let id = args.remove("id").unwrap_or_else(|| call.world.uuid());
@@ -153,7 +153,7 @@ fn update(call: &mut Call<'_>) -> Result<Answer> {
     let local = gone.iter().any(|g| g == "storage").then_some("local");
     allocates(call, call.arg("storage").filter(|s| !s.is_empty()).or(local))?;
     pool(call)?;
-    let mut args = std::mem::take(&mut call.args);
+    let mut args = call.given.rest();
     schedule(&mut args, false)?;
     if args.is_empty() && gone.is_empty() {
         return Err(Refusal::die("no options specified"));

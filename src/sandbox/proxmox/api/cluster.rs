@@ -231,7 +231,7 @@ fn set_options(call: &mut Call<'_>) -> Result<Answer> {
             return Err(Refusal::die(format!("lower ({lower}) <= upper ({upper}) boundary rule broken")));
         }
     }
-    let args = std::mem::take(&mut call.args);
+    let args = call.given.rest();
     let options = &mut call.world.state.options;
     options.extend(args);
     for key in &delete {

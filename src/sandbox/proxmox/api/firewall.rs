@@ -94,8 +94,7 @@ fn options(call: &mut Call<'_>) -> Result<Answer> {
 fn set_options(call: &mut Call<'_>) -> Result<Answer> {
     let delete = split_list(&call.take("delete").unwrap_or_default());
     let digest = call.take("digest");
-    let mut set = call.args.clone();
-    set.retain(|k, _| !matches!(k.as_str(), "node" | "vmid"));
+    let mut set = call.given.but(&["node", "vmid"]);
     let firewall = of(call);
     unmodified(digest.as_deref(), &digest_of(&[firewall.options]))?;
     let base = match (call.arg("vmid"), call.arg("node")) {
@@ -192,9 +191,7 @@ fn one(call: &mut Call<'_>) -> Result<Answer> {
 
 /// The parameters that are the rule's own.
 fn given(call: &Call<'_>) -> Conf {
-    let mut rule = call.args.clone();
-    rule.retain(|k, _| !matches!(k.as_str(), "node" | "vmid" | "pos" | "digest" | "delete" | "moveto" | "group"));
-    rule
+    call.given.but(&["node", "vmid", "pos", "digest", "delete", "moveto", "group"])
 }
 
 fn valid(call: &Call<'_>, firewall: &Firewall, rule: &Conf) -> Result<()> {

@@ -38,6 +38,11 @@ pub fn is_managed(world: &World, vmid: u32) -> bool {
     resource.is_some_and(|r| !matches!(r.get("state").map(String::as_str), Some("ignored" | "disabled")))
 }
 
+/// Whether the cluster knows a guest, whatever it is to do with it.
+pub fn is_configured(world: &World, vmid: u32) -> bool {
+    sid_of(world, vmid).is_some_and(|sid| world.state.ha.contains_key(&sid))
+}
+
 /// What the status of a guest says of it.
 pub fn shown_of(world: &World, vmid: u32) -> Value {
     let resource = sid_of(world, vmid).and_then(|sid| world.state.ha.get(&sid));
@@ -45,6 +50,12 @@ pub fn shown_of(world: &World, vmid: u32) -> Value {
         None => json!({"managed": 0}),
         Some(conf) => json!({"managed": 1, "state": conf.get("state").map_or("started", String::as_str)}),
     }
+}
+
+/// Hands a new guest to the cluster, as the last thing that its create does.
+pub fn add(world: &mut World, vmid: u32, started: bool, log: &mut Vec<String>) {
+    log.push("Add as HA resource".into());
+    manage(world, vmid, if started { "started" } else { "stopped" });
 }
 
 /// Hands a guest to the cluster.
@@ -137,9 +148,7 @@ fn vmid_of(sid: &str) -> u32 {
 }
 
 fn given(call: &Call<'_>) -> Conf {
-    let mut conf = call.args.clone();
-    conf.retain(|k, _| !matches!(k.as_str(), "sid" | "type" | "digest" | "delete"));
-    conf
+    call.given.but(&["sid", "type", "digest", "delete"])
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer> {

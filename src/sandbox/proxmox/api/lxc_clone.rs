@@ -26,28 +26,42 @@ fn clone(call: &mut Call<'_>) -> Result<Answer> {
     let pool = call.arg("pool").map(str::to_string);
     pool_exists(call.world, pool.as_deref())?;
     let storage = call.arg("storage").map(str::to_string);
-    if let Some(target) = call.arg("target").filter(|t| !call.world.state.nodes.contains_key(*t)) {
+    let target = call.arg("target").map(str::to_string).filter(|t| *t != node && t != "localhost");
+    if let Some(target) = target.as_ref().filter(|t| !call.world.state.nodes.contains_key(*t)) {
         return Err(Refusal::die(format!("no such cluster node '{target}'")));
     }
     if let Some(storage) = &storage {
         may_allocate(call, storage)?;
+        if target.is_some() && !storage::of(call.world, storage)?.is_shared() {
+            return Err(Refusal::die(format!("can't clone to non-shared storage '{storage}'")));
+        }
     }
     unused(call.world, newid)?;
-    let source = call.guest(Kind::Lxc)?.clone();
+    let mut source = call.guest(Kind::Lxc)?.clone();
     unlocked(&source)?;
-    if let Some(snapshot) = call.arg("snapname").filter(|s| !source.snapshots.contains_key(*s)) {
-        return Err(Refusal::die(format!("snapshot '{snapshot}' does not exist")));
+    let (template, snapshot) = (source.is_template(), call.arg("snapname").map(str::to_string));
+    if let Some(snapshot) = &snapshot {
+        let then = source.snapshots.get(snapshot).cloned();
+        source.conf = then.ok_or_else(|| Refusal::die(format!("snapshot '{snapshot}' does not exist")))?;
     }
-    let full = call.arg("full").map_or(!source.is_template(), |f| f == "1");
-    if source.running.is_some() && full && call.arg("snapname").is_none() {
+    let full = call.arg("full").map_or(!template, |f| f == "1");
+    if source.running.is_some() && full && snapshot.is_none() {
         return Err(Refusal::die("Full clone of a running container is only possible from a snapshot"));
     }
     if storage.is_some() && !full {
         return Err(Refusal::die("parameter 'storage' not allowed for linked clones"));
     }
+    permit(call, &source, storage.as_deref())?;
     if !full && !can_snapshot(call.world, &source) {
         let first = volumes(call.world, &source).into_iter().next().unwrap_or_default();
         return Err(Refusal::die(format!("Linked clone feature for '{first}' is not available")));
+    }
+    let stays = |v: &String| match &storage {
+        Some(storage) => storage::of(call.world, storage).is_ok_and(|s| !s.is_shared()),
+        None => !storage::is_shared(call.world, v),
+    };
+    if let Some(target) = target.as_ref().filter(|_| volumes(call.world, &source).iter().any(stays)) {
+        return Err(Refusal::die(format!("can't clone CT to node '{target}' (CT uses local storage)")));
     }
     call.world.lock(vmid)?;
 
@@ -72,11 +86,21 @@ fn clone(call: &mut Call<'_>) -> Result<Answer> {
     copy.conf.insert("lock".into(), "create".into());
     call.world.state.guests.insert(newid, copy);
     call.world.write(newid);
-    if !source.is_template() || full {
+    if !template || full {
         call.guest_mut(Kind::Lxc)?.conf.insert("lock".into(), "disk".into());
     }
-    let work = Work::Clone(Box::new(Copy { vmid, newid, full, storage, disks, pool }));
+    let work = Work::Clone(Box::new(Copy { vmid, newid, full, storage, disks, pool, target }));
     Ok(call.fork("vzclone", work, true))
+}
+
+/// `Datastore.AllocateSpace` where volumes go, `SDN.Use` on the bridges.
+fn permit(call: &Call<'_>, source: &Guest, storage: Option<&str>) -> Result<()> {
+    for volid in volumes(call.world, source) {
+        let name = storage.or(volid.split(':').next()).unwrap_or_default();
+        call.world.state.demand(&call.who, &format!("/storage/{name}"), &["Datastore.AllocateSpace"])?;
+    }
+    let nets = super::lxc_read::networks(call.world, source);
+    nets.iter().try_for_each(|(_, net)| super::vnet_permission::check(call.world, &call.who, net))
 }
 
 /// Does the work of the task.
@@ -95,7 +119,11 @@ pub fn perform(world: &mut World, copy: Copy, log: &mut Vec<String>) -> Result<(
         world.forget_guest(newid);
         return Err(Refusal::die(format!("clone failed: {}", why.text())));
     }
-    world.any(Kind::Lxc, newid)?.conf.remove("lock");
+    let made = world.any(Kind::Lxc, newid)?;
+    made.conf.remove("lock");
+    if let Some(target) = copy.target {
+        made.node = target;
+    }
     world.write(newid);
     if let Some(pool) = copy.pool.and_then(|p| world.state.pools.get_mut(&p)) {
         pool.vms.insert(newid);

@@ -20,7 +20,7 @@ fn change(call: &mut Call<'_>) -> Result<Answer> {
     call.take("node");
     call.take("vmid");
     let digest = call.take("digest");
-    if call.args.is_empty() {
+    if call.given.told().is_empty() {
         return Err(Refusal::die("no options specified"));
     }
     let revert = keys(call, "revert")?;
@@ -29,7 +29,7 @@ fn change(call: &mut Call<'_>) -> Result<Answer> {
         let why = format!("you can't use '-delete {key}' and '-revert {key}' at the same time");
         return Err(Refusal::parameter("delete", why));
     }
-    let update = Update { set: call.args.clone(), delete, revert };
+    let update = Update { set: call.given.rest(), delete, revert };
 
     call.world.guest(Kind::Lxc, &node, vmid)?;
     permit(call, &node, vmid, &update)?;
@@ -73,7 +73,7 @@ fn permit(call: &Call<'_>, node: &str, vmid: u32, update: &Update) -> Result<()>
 fn keys(call: &mut Call<'_>, which: &str) -> Result<Vec<String>> {
     let named = split_list(&call.take(which).unwrap_or_default());
     for key in &named {
-        if call.args.contains_key(key) {
+        if call.given.told().contains_key(key) {
             let why = format!("you can't use '-{key}' and -{which} {key}' at the same time");
             return Err(Refusal::parameter(which, why));
         }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
+    given::Given,
     refusal::{Refusal, Result},
     schema::Args,
     state::{Conf, Guest, Kind},
@@ -115,16 +116,15 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     }
     let nine = call.world.release().is_9();
     let unprivileged = call.take("unprivileged").map_or(nine, |v| v == "1");
+    let ha = may_manage(call)?;
     free(call, vmid)?;
-    if call.arg("ssh-public-keys").is_some_and(|keys| !are_keys(keys)) {
-        return Err(Refusal::die("SSH public key validation error"));
-    }
+    keys_valid(call)?;
     let pool = call.arg("pool").map(str::to_string);
     pool_exists(call.world, pool.as_deref())?;
     let template = call.arg("ostemplate").unwrap_or_default().to_string();
     let default = call.arg("storage").unwrap_or("local").to_string();
     let start = call.flag("start");
-    let mut args = config_of(&call.args);
+    let mut args = config_of(&call.given);
     permit(call, vmid, pool.as_deref(), &args, unprivileged)?;
     storage::may_use(call.world, &call.who, Some(vmid), &template, "vztmpl")?;
 
@@ -150,14 +150,36 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     call.world.state.guests.insert(vmid, guest);
     call.world.touched = true;
     let who = call.who.clone();
-    let work = Work::Create(Box::new(Create { vmid, conf, disks, template, pool, start }));
+    let work = Work::Create(Box::new(Create { vmid, conf, disks, template, pool, start, ha }));
     Ok(json!(call.world.fork(&node, "vzcreate", &vmid.to_string(), &who, work, Some(vmid))).into())
 }
 
+/// Whether the container is to become a resource of the cluster's high availability.
+///
+/// # Errors
+/// 403.
+pub fn may_manage(call: &Call<'_>) -> Result<bool> {
+    let ha = call.flag("ha-managed");
+    if ha {
+        call.world.state.demand(&call.who, "/", &["Sys.Console"])?;
+    }
+    Ok(ha)
+}
+
+/// Demands that the keys for root are keys.
+///
+/// # Errors
+/// 500.
+pub fn keys_valid(call: &Call<'_>) -> Result<()> {
+    match call.arg("ssh-public-keys").is_some_and(|keys| !are_keys(keys)) {
+        true => Err(Refusal::die("SSH public key validation error")),
+        false => Ok(()),
+    }
+}
+
 /// What of the parameters of a create stands in the config.
-pub fn config_of(given: &Args) -> Args {
-    let stays = |key: &str| !NOT_CONFIG.contains(&key) && !lxc_hotplug::is_numbered(key, "unused");
-    given.iter().filter(|(key, _)| stays(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
+pub fn config_of(given: &Given) -> Args {
+    given.chosen(|key| !NOT_CONFIG.contains(&key) && !lxc_hotplug::is_numbered(key, "unused"))
 }
 
 fn is_volume(key: &str) -> bool {
@@ -218,7 +240,7 @@ pub fn usable(call: &Call<'_>, key: &str, value: &str) -> Result<()> {
 /// The text that the task ends with; the config and the volumes are gone again.
 pub fn perform(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()> {
     let vmid = create.vmid;
-    let (pool, start) = (create.pool.clone(), create.start);
+    let (pool, start, ha) = (create.pool.clone(), create.start, create.ha);
     if let Err(why) = build(world, create, log) {
         log.extend(why.text().strip_prefix("volume ").map(|_| why.text()));
         world.forget_guest(vmid);
@@ -231,6 +253,9 @@ pub fn perform(world: &mut World, create: Create, log: &mut Vec<String>) -> Resu
     if start {
         // Whether it starts is not this task's success or failure, nor in its log.
         drop(super::lxc_power::perform_start(world, vmid, &mut Vec::new()));
+    }
+    if ha {
+        super::ha::add(world, vmid, start, log);
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! `DELETE /nodes/{node}/lxc/{vmid}`.
-use super::storage;
+use super::{ha, storage};
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on, unlocked},
     refusal::{Refusal, Result},
@@ -12,18 +12,22 @@ pub const ENDPOINTS: &[Endpoint] = &[on("DELETE", "/nodes/{node}/lxc/{vmid}", de
 
 fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let vmid = call.vmid();
-    let force = call.flag("force");
-    deletable(call.guest(Kind::Lxc)?, vmid, force)?;
-    let (purge, unreferenced) = (call.flag("purge"), call.flag("destroy-unreferenced-disks"));
+    let (force, purge) = (call.flag("force"), call.flag("purge"));
+    deletable(call.world, call.guest(Kind::Lxc)?, vmid, force, purge)?;
+    let unreferenced = call.flag("destroy-unreferenced-disks");
     Ok(call.fork("vzdestroy", Work::Destroy { vmid, force, purge, unreferenced }, true))
 }
 
-fn deletable(guest: &Guest, vmid: u32, force: bool) -> Result<()> {
+fn deletable(world: &World, guest: &Guest, vmid: u32, force: bool, purge: bool) -> Result<()> {
     let title = guest.kind.title();
     if guest.flag("protection") {
         return Err(Refusal::die(format!("can't remove {title} {vmid} - protection mode enabled")));
     }
     unlocked(guest)?;
+    if !purge && ha::is_configured(world, vmid) {
+        let why = format!("unable to remove {title} {vmid} - used in HA resources and purge parameter not set.");
+        return Err(Refusal::die(why));
+    }
     match guest.running.is_some() && !force {
         true => Err(Refusal::die(format!("unable to destroy CT {vmid} - container is running"))),
         false => Ok(()),
@@ -44,7 +48,7 @@ pub fn perform(
 ) -> Result<()> {
     let kind = world.state.guests.get(&vmid).map_or(Kind::Lxc, |g| g.kind);
     let guest = world.any(kind, vmid)?.clone();
-    deletable(&guest, vmid, force)?;
+    deletable(world, &guest, vmid, force, purge)?;
     if guest.running.is_some() {
         log.push(format!("forced to stop CT {vmid} before destroying!"));
     }
@@ -54,6 +58,7 @@ pub fn perform(
             storage::name_of(world, volid)?;
         }
     }
+    let managed = ha::is_configured(world, vmid);
     world.forget_guest(vmid);
     if unreferenced {
         for storage in world.state.storages.values_mut() {
@@ -63,6 +68,9 @@ pub fn perform(
     if purge {
         super::backup_jobs::purge(world, vmid);
         log.push(format!("purging {} {vmid} from related configurations..", kind.title()));
+        if managed {
+            log.push(format!("NOTE: removed {} {vmid} from HA resource configuration.", kind.title()));
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on, unlocked},
     refusal::{Refusal, Result},
     state::{Kind, Running},
-    task::Work,
+    task::{Task, Work},
     world::World,
 };
 
@@ -51,10 +51,32 @@ fn halt(call: &mut Call<'_>, kind: &str, title: &str, work: fn(u32) -> Work) -> 
     if !runs(call) {
         return Err(Refusal::die(format!("{title} {vmid} not running")));
     }
+    overrule(call, "vzshutdown")?;
     if matches!(kind, "vzstop" | "vzshutdown") && super::ha::is_managed(call.world, vmid) {
         return Ok(super::ha::request(call, Kind::Lxc, "stopped"));
     }
     Ok(call.fork(kind, work(vmid), true))
+}
+
+/// Ends shutdowns of the guest that still wait, as far as they are the caller's own or it may end any (`abort_guest_tasks`,
+/// pve-guest-common).
+///
+/// # Errors
+/// 400 of a guest that the cluster runs.
+pub fn overrule(call: &mut Call<'_>, kind: &str) -> Result<()> {
+    let (node, vmid) = (call.node(), call.vmid());
+    if !call.flag("overrule-shutdown") {
+        return Ok(());
+    }
+    if super::ha::is_managed(call.world, vmid) {
+        return Err(Refusal::parameter("overrule-shutdown", "Not applicable for HA resources."));
+    }
+    let any = call.world.state.may(&call.who, &format!("/nodes/{node}"), &["Sys.Modify"], false);
+    let me = call.who.id();
+    let about = |t: &&Task| !t.is_over() && t.kind == kind && t.id == vmid.to_string() && (any || t.who == me);
+    let overruled: Vec<String> = call.world.state.tasks.iter().filter(about).map(|t| t.upid.clone()).collect();
+    overruled.iter().for_each(|upid| call.world.interrupt(upid));
+    Ok(())
 }
 
 fn resume(call: &mut Call<'_>) -> Result<Answer> {

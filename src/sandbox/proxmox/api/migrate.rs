@@ -33,6 +33,7 @@ fn migrate(call: &mut Call<'_>, kind: Kind) -> Result<Answer> {
         Some(found) if found.offline => return Err(Refusal::die(format!("node '{target}' is not online"))),
         Some(_) => {}
     }
+    super::qemu_power::for_root(call, &["force", "migration_type", "migration_network"])?;
     let guest = call.guest(kind)?.clone();
     if kind == Kind::Qemu {
         unlocked(&guest)?;
@@ -52,6 +53,9 @@ fn migrate(call: &mut Call<'_>, kind: Kind) -> Result<Answer> {
         storage::of(call.world, name)?;
         call.world.state.demand(&call.who, &format!("/storage/{name}"), &["Datastore.AllocateSpace"])?;
     }
+    if storage.is_some_and(|s| s != "1") {
+        return Err(Refusal::not_simulated("moving to another storage of another node"));
+    }
     available(call.world, &guest, &target)?;
     if ha::is_managed(call.world, vmid) {
         let said = format!("Requesting HA migration for {} {vmid} to node {target}", kind.title());
@@ -59,7 +63,8 @@ fn migrate(call: &mut Call<'_>, kind: Kind) -> Result<Answer> {
         return Ok(call.fork("hamigrate", Work::Logs { log: vec![said] }, false));
     }
     let task = if kind == Kind::Lxc { "vzmigrate" } else { "qmigrate" };
-    Ok(call.fork(task, Work::Migrate { vmid, target, restart: restart && kind == Kind::Lxc }, true))
+    let (restart, disks) = (restart && kind == Kind::Lxc, call.flag("with-local-disks"));
+    Ok(call.fork(task, Work::Migrate { vmid, target, restart, disks }, true))
 }
 
 /// The cluster moves a guest that it runs.
@@ -68,7 +73,7 @@ pub fn by_the_cluster(world: &mut World, vmid: u32, target: &str) {
     let (node, kind) = (guest.node.clone(), guest.kind);
     let task = if kind == Kind::Lxc { "vzmigrate" } else { "qmigrate" };
     let root = Who { user: "root@pam".into(), token: None };
-    let work = Work::Migrate { vmid, target: target.into(), restart: kind == Kind::Lxc };
+    let work = Work::Migrate { vmid, target: target.into(), restart: kind == Kind::Lxc, disks: true };
     world.fork(&node, task, &vmid.to_string(), &root, work, Some(vmid));
 }
 
@@ -123,7 +128,13 @@ fn preconditions(call: &mut Call<'_>, kind: Kind) -> Result<Answer> {
 ///
 /// # Errors
 /// The text that the task ends with; the guest is where it was.
-pub fn perform(world: &mut World, vmid: u32, target: &str, restart: bool, log: &mut Vec<String>) -> Result<()> {
+pub fn perform(
+    world: &mut World,
+    vmid: u32,
+    target: &str,
+    (restart, disks): (bool, bool),
+    log: &mut Vec<String>,
+) -> Result<()> {
     let Some(guest) = world.state.guests.get(&vmid).cloned() else {
         return Err(Refusal::die(format!("Configuration file of guest {vmid} does not exist")));
     };
@@ -145,6 +156,9 @@ pub fn perform(world: &mut World, vmid: u32, target: &str, restart: bool, log: &
     let was_running = guest.running.is_some();
     if was_running && restart {
         log.push("shutdown CT".to_string());
+    }
+    if was_running && !disks && guest.kind == Kind::Qemu {
+        stays_with_its_disks(world, &guest, log)?;
     }
     for volid in volumes(world, &guest) {
         let shared = storage::is_shared(world, &volid);
@@ -175,6 +189,21 @@ pub fn perform(world: &mut World, vmid: u32, target: &str, restart: bool, log: &
     }
     log.push("migration finished successfully (duration 00:00:02)".into());
     Ok(())
+}
+
+/// The disks of a running machine move only where that is asked for. The drive of cloud-init always does.
+fn stays_with_its_disks(world: &World, guest: &Guest, log: &mut Vec<String>) -> Result<()> {
+    let attached = guest.conf.iter().filter(|(k, v)| is_drive(k) && !v.contains("-cloudinit"));
+    let local = attached.map(|(_, v)| volume(v)).filter(|v| v.contains(':') && !storage::is_shared(world, v));
+    let why = "can't live migrate attached local disks without with-local-disks option";
+    let lines: Vec<String> = local.map(|v| format!("can't migrate local disk '{v}': {why}")).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    log.extend(lines);
+    log.push("ERROR: Problem found while scanning volumes - can't migrate VM - check log".into());
+    log.push("aborting phase 1 - cleanup resources".into());
+    Err(Refusal::die("migration aborted"))
 }
 
 fn log_failure(why: &Refusal) {

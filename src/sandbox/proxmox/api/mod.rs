@@ -121,6 +121,12 @@ pub fn endpoint(verb: &str, template: &str) -> Option<Run> {
     table.get(&(verb, template)).copied()
 }
 
+/// Every endpoint.
+#[cfg(test)]
+pub fn all() -> impl Iterator<Item = &'static Endpoint> {
+    FAMILIES.iter().copied().flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

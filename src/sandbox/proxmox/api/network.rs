@@ -143,7 +143,7 @@ pub fn perform_apply(world: &mut World, node: &str) {
 
 /// What a call sets of an interface.
 fn settings(call: &Call<'_>) -> Args {
-    call.args.iter().filter(|(k, _)| *k != "node").map(|(k, v)| (k.clone(), v.clone())).collect()
+    call.given.but(&["node"])
 }
 
 /// One default gateway for the whole node, and each port on one interface.

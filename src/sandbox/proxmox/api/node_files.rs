@@ -81,12 +81,12 @@ fn set_config(call: &mut Call<'_>) -> Result<Answer> {
     let gone = split_list(&call.take("delete").unwrap_or_default());
     let digest = call.take("digest").filter(|d| !d.is_empty());
     let name = call.node();
-    call.args.remove("node");
+    call.take("node");
     let before = call.world.state.nodes.get(&name).map(|n| n.config.clone()).unwrap_or_default();
     if !before.is_empty() && digest.is_some_and(|d| d != config_file::sum(&config_text(&before))) {
         return Err(modified());
     }
-    let given = std::mem::take(&mut call.args);
+    let given = call.given.rest();
     call.world.touched = true;
     if let Some(node) = call.world.state.nodes.get_mut(&name) {
         node.config.extend(given);

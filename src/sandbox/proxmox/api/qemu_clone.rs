@@ -131,6 +131,7 @@ fn permit(call: &Call<'_>, vmid: u32, source: &Conf, storage: Option<&str>) -> R
     if let Some(name) = source.get("vmstatestorage") {
         call.world.state.demand(&call.who, &format!("/storage/{name}"), &["Datastore.AllocateSpace"])?;
     }
+    change.mapped_devices(call.world, source)?;
     let nets = source.iter().filter(|(k, _)| is_numbered(k, "net"));
     nets.into_iter().try_for_each(|(k, v)| change.bridge(call.world, k, v))
 }

@@ -58,13 +58,11 @@ pub fn skips_lock(call: &Call<'_>) -> Result<bool> {
 fn change(call: &mut Call<'_>, as_task: bool) -> Result<Answer> {
     let digest = call.take("digest");
     let delay = call.take("background_delay");
-    call.take("import-working-storage");
-    let said = said(call.vmid(), &call.args);
+    let said = said(call.vmid(), call.given.told());
     let skip = skips_lock(call)?;
     let list = |key: &str| split_list(call.arg(key).unwrap_or_default());
     let (delete, revert) = (list("delete"), list("revert"));
-    let mut set: Conf = call.args.clone();
-    set.retain(|k, _| !NOT_OPTIONS.contains(&k.as_str()));
+    let mut set: Conf = call.given.but(NOT_OPTIONS);
     keys_valid(&set)?;
     if let Some(units) = set.get("cpuunits") {
         let units = clamped(units);

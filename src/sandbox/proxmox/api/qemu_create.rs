@@ -38,8 +38,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     let (node, vmid) = (call.node(), call.vmid());
     let archive = call.arg("archive").map(str::to_string);
     let failed = |why: Refusal| Refusal::die(format!("unable to create VM {vmid} - {}", why.text()));
-    let mut conf: Conf = call.args.clone();
-    conf.retain(|k, _| !NOT_CONFIG.contains(&k.as_str()));
+    let mut conf: Conf = call.given.but(NOT_CONFIG);
     keys_valid(&conf)?;
     let pool = call.arg("pool").map(str::to_string);
     pool_exists(call.world, pool.as_deref())?;
@@ -129,8 +128,7 @@ pub fn perform(world: &mut World, vmid: u32, create: CreateVm, log: &mut Vec<Str
         pool.vms.insert(vmid);
     }
     if create.ha {
-        log.push("Add as HA resource".into());
-        super::ha::manage(world, vmid, if create.start { "started" } else { "stopped" });
+        super::ha::add(world, vmid, create.start, log);
     }
     if create.start {
         log.push("Execute autostart".into());

@@ -126,6 +126,11 @@ fn move_disk(call: &mut Call<'_>) -> Result<Answer> {
             let target_disk = call.arg("target-disk").unwrap_or(&disk).to_string();
             call.world.state.demand(&call.who, &format!("/vms/{target}"), &["VM.Config.Disk"])?;
             reassignable(call.world, vmid, &disk, target, &target_disk)?;
+            for (id, given) in [(vmid, "digest"), (target, "target-digest")] {
+                let now = call.world.state.guests.get(&id).map(config_file::digest).unwrap_or_default();
+                super::lxc_config::unmodified(call.arg(given), &now)
+                    .map_err(|why| Refusal::die(format!("VM {id}: {}", why.text())))?;
+            }
             let what = VmWork::Reassign { disk, target, target_disk };
             let id = format!("{vmid}-{disk_id}>{target}", disk_id = text(call, "disk"));
             let (node, who) = (call.node(), call.who.clone());

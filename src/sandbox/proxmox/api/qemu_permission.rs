@@ -135,6 +135,35 @@ impl Change<'_> {
         super::vnet_permission::check(world, self.who, &parse(world, key, value))
     }
 
+    /// What a copy takes over of the host's devices must be the caller's to use (`check_mapping_access`).
+    ///
+    /// # Errors
+    /// 403, or 500 for what only root may hand on.
+    pub fn mapped_devices(&self, world: &World, conf: &Conf) -> Result<()> {
+        let root_only =
+            |key: &str, what: &str| Err(Refusal::die(format!("only root can set '{key}' config for {what} devices")));
+        if self.who.is_root() {
+            return Ok(());
+        }
+        for (key, value) in conf {
+            let parts = parse(world, key, value);
+            let (host, mapping) = (parts.get("host"), parts.get("mapping"));
+            let path = match key.trim_end_matches(|c: char| c.is_ascii_digit()) {
+                "usb" if host.is_some_and(|h| h.eq_ignore_ascii_case("spice")) => continue,
+                "usb" if host.is_some() => return root_only(key, "real"),
+                "hostpci" if host.is_some() => return root_only(key, "non-mapped"),
+                "usb" => mapping.map(|name| format!("usb/{name}")),
+                "hostpci" => mapping.map(|name| format!("pci/{name}")),
+                "virtiofs" => parts.get("dirid").map(|name| format!("dir/{name}")),
+                "rng" if parts.get("source").is_some_and(|s| s == "/dev/hwrng") => Some("hwrng".into()),
+                _ => continue,
+            };
+            let path = path.ok_or_else(|| Refusal::die("either 'host' or 'mapping' must be set."))?;
+            world.state.demand(self.who, &format!("/mapping/{path}"), &["Mapping.Use"])?;
+        }
+        Ok(())
+    }
+
     fn device(&self, world: &World, key: &str, value: &str) -> Result<()> {
         let root_only = |what: &str| Err(Refusal::die(format!("only root can set '{key}' config for {what} devices")));
         let mapped =
@@ -156,13 +185,18 @@ impl Change<'_> {
             };
         }
         if is_numbered(key, "hostpci") {
-            return match (parts.get("host"), parts.get("mapping")) {
-                (Some(_), _) => root_only("non-mapped"),
+            match (parts.get("host"), parts.get("mapping")) {
+                (Some(_), _) => return root_only("non-mapped"),
                 (None, Some(name)) => {
                     mapped("pci", name)?;
-                    self.demand(world, &["VM.Config.HWType"])
+                    self.demand(world, &["VM.Config.HWType"])?;
                 }
-                _ => Err(Refusal::die("either 'host' or 'mapping' must be set.")),
+                _ => return Err(Refusal::die("either 'host' or 'mapping' must be set.")),
+            }
+            // New in qemu-server 9.2.6.
+            return match parts.contains_key("romfile") && world.release().is_9() {
+                true => Err(Refusal::parameter(key, "only root@pam can set 'romfile' option")),
+                false => Ok(()),
             };
         }
         if is_numbered(key, "virtiofs") {

@@ -36,7 +36,7 @@ fn deletable(world: &World, guest: &Guest, vmid: u32, purge: bool) -> Result<()>
     if guest.flag("protection") {
         return Err(Refusal::die(format!("can't remove VM {vmid} - protection mode enabled")));
     }
-    if !purge && ha::is_managed(world, vmid) {
+    if !purge && ha::is_configured(world, vmid) {
         let why = format!("unable to remove VM {vmid} - used in HA resources and purge parameter not set.");
         return Err(Refusal::die(why));
     }
@@ -58,8 +58,20 @@ fn delete(call: &mut Call<'_>) -> Result<Answer> {
     Ok(call.fork("qmdestroy", Work::Destroy { vmid, force: false, purge, unreferenced }, true))
 }
 
+/// What only root's own session may say.
+///
+/// # Errors
+/// 400.
+pub fn for_root(call: &Call<'_>, names: &[&str]) -> Result<()> {
+    match names.iter().find(|name| call.arg(name).is_some_and(|v| !v.is_empty() && v != "0")) {
+        Some(name) if !call.who.is_root() => Err(Refusal::parameter(name, "Only root may use this option.")),
+        _ => Ok(()),
+    }
+}
+
 fn start(call: &mut Call<'_>) -> Result<Answer> {
     skips_lock(call)?;
+    for_root(call, &["migration_type", "migration_network", "with-conntrack-state"])?;
     if ha::is_managed(call.world, call.vmid()) {
         return Ok(ha::request(call, Kind::Qemu, "started"));
     }
@@ -69,10 +81,12 @@ fn start(call: &mut Call<'_>) -> Result<Answer> {
 /// Stopping what does not run is no mistake: the task ends well.
 fn stop(call: &mut Call<'_>, kind: &str) -> Result<Answer> {
     skips_lock(call)?;
+    for_root(call, &["keepActive"])?;
     let paused = call.guest(Kind::Qemu).is_ok_and(|g| g.running.as_ref().is_some_and(|r| r.paused));
     if kind == "qmshutdown" && paused && !call.flag("forceStop") {
         return Err(Refusal::die("VM is paused - cannot shutdown"));
     }
+    super::lxc_power::overrule(call, "qmshutdown")?;
     if ha::is_managed(call.world, call.vmid()) {
         return Ok(ha::request(call, Kind::Qemu, "stopped"));
     }
@@ -108,6 +122,7 @@ fn suspend(call: &mut Call<'_>) -> Result<Answer> {
 
 fn resume(call: &mut Call<'_>) -> Result<Answer> {
     skips_lock(call)?;
+    for_root(call, &["nocheck"])?;
     let suspended = call.guest(Kind::Qemu).is_ok_and(|g| g.conf.get("lock").is_some_and(|l| l == "suspended"));
     if !suspended {
         running(call)?;
@@ -116,6 +131,7 @@ fn resume(call: &mut Call<'_>) -> Result<Answer> {
 }
 
 fn sendkey(call: &mut Call<'_>) -> Result<Answer> {
+    skips_lock(call)?;
     running(call)?;
     Ok(Value::Null.into())
 }

@@ -23,6 +23,7 @@ pub fn lxc(call: &mut Call<'_>) -> Result<Answer> {
     let (node, vmid) = (call.node(), call.vmid());
     let unprivileged = call.take("unprivileged").map(|v| v == "1");
     let force = call.flag("force");
+    let ha = lxc_create::may_manage(call)?;
     let before = call.world.guest(Kind::Lxc, &node, vmid).ok().cloned();
     match before.as_ref().filter(|_| force) {
         None => lxc_create::unused(call.world, vmid)?,
@@ -32,13 +33,14 @@ pub fn lxc(call: &mut Call<'_>) -> Result<Answer> {
         }
         Some(_) => {}
     }
+    lxc_create::keys_valid(call)?;
     let pool = call.arg("pool").map(str::to_string);
     lxc_create::pool_exists(call.world, pool.as_deref())?;
     let keeps_firewall = permit(call, vmid, pool.as_deref(), before.as_ref(), unprivileged)?;
     let archive = call.arg("ostemplate").unwrap_or_default().to_string();
     let default = call.arg("storage").unwrap_or("local").to_string();
     let (start, unique) = (call.flag("start"), call.flag("unique"));
-    let mut args = lxc_create::config_of(&call.args);
+    let mut args = lxc_create::config_of(&call.given);
     let change = Change {
         who: &call.who,
         vmid,
@@ -89,6 +91,7 @@ pub fn lxc(call: &mut Call<'_>) -> Result<Answer> {
         storage: default,
         pool,
         start,
+        ha,
         unique,
         fresh,
         keeps_firewall,
@@ -142,6 +145,9 @@ pub fn perform(world: &mut World, restore: &Restore, log: &mut Vec<String>) -> R
     if restore.start {
         // Whether it starts is not this task's success or failure, nor in its log.
         drop(lxc_power::perform_start(world, vmid, &mut Vec::new()));
+    }
+    if restore.ha {
+        super::ha::add(world, vmid, restore.start, log);
     }
     Ok(())
 }

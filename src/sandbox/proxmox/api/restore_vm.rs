@@ -68,7 +68,7 @@ pub fn begin(call: &mut Call<'_>, conf: Conf, archive: String) -> Result<Answer>
     Ok(call.fork("qmrestore", Work::Vm { vmid, what: Box::new(VmWork::Restore(work)) }, true))
 }
 
-/// What the backup itself needs: room on its storages, and its bridges.
+/// What the backup itself needs: room on its storages, its bridges and its devices.
 fn denied(call: &Call<'_>, archive: &str, given: &Conf, on: Option<&str>, pool: Option<&str>) -> Result<()> {
     let Ok(archive) = opened(call.world, archive) else { return Ok(()) };
     let change = Change { who: &call.who, vmid: call.vmid(), pool };
@@ -77,7 +77,8 @@ fn denied(call: &Call<'_>, archive: &str, given: &Conf, on: Option<&str>, pool: 
         call.world.state.demand(&call.who, &format!("/storage/{name}"), &["Datastore.AllocateSpace"])?;
     }
     let cards = archive.conf.iter().filter(|(key, _)| is_numbered(key, "net") && !given.contains_key(*key));
-    cards.into_iter().try_for_each(|(key, value)| change.bridge(call.world, key, value))
+    cards.into_iter().try_for_each(|(key, value)| change.bridge(call.world, key, value))?;
+    change.mapped_devices(call.world, &archive.conf)
 }
 
 /// What is in a backup of a machine.

@@ -8,7 +8,7 @@ use crate::sandbox::proxmox::{
     task::Work,
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 pub const ENDPOINTS: &[Endpoint] = &[
     on("POST", "/nodes/{node}/storage/{storage}/content", allocate),
@@ -30,13 +30,17 @@ fn allocate(call: &mut Call<'_>) -> Result<Answer> {
     let size = call.arg("size").unwrap_or_default();
     let size = if size.ends_with(['M', 'G']) { formats::bytes(size) } else { formats::bytes(&format!("{size}K")) };
     of(call.world, &storage)?;
+    let named = file.rsplit_once('.').map(|(_, e)| e).filter(|e| matches!(*e, "raw" | "qcow2" | "vmdk" | "subvol"));
+    if let Some((format, named)) = call.arg("format").zip(named).filter(|(format, named)| format != named) {
+        return Err(Refusal::parameter("format", format!("different storage formats ({format} != {named})")));
+    }
+    let format = named.or(call.arg("format")).unwrap_or("raw").to_string();
     let volid = format!("{storage}:{vmid}/{file}");
     name_of(call.world, &volid)?;
     if volume(call.world, &volid).is_ok() {
         return Err(Refusal::die(format!("disk image '{}' already exists", path(call.world, &volid))));
     }
     let created = call.world.now / 1000;
-    let format = file.rsplit_once('.').map_or("raw", |(_, e)| e).to_string();
     let made = Volume {
         content: "images".into(),
         format,
@@ -109,6 +113,21 @@ pub fn stored(content: &str, given: &str) -> Result<(String, &'static str)> {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The checksum of a file by one of the algorithms that the real one has.
+fn sum_of(algorithm: &str, file: &[u8]) -> Result<String> {
+    Ok(match algorithm {
+        "sha224" => hex(&Sha224::digest(file)),
+        "sha256" => hex(&Sha256::digest(file)),
+        "sha384" => hex(&Sha384::digest(file)),
+        "sha512" => hex(&Sha512::digest(file)),
+        other => return Err(Refusal::not_simulated(format!("the checksum {other} of an upload"))),
+    })
+}
+
 fn upload(call: &mut Call<'_>) -> Result<Answer> {
     let storage = call.arg("storage").unwrap_or_default().to_string();
     let content = call.arg("content").unwrap_or_default().to_string();
@@ -121,10 +140,11 @@ fn upload(call: &mut Call<'_>) -> Result<Answer> {
     let temporary = format!("/var/tmp/pveupload-{}", call.world.uuid().replace('-', ""));
     let mut note = vec![format!("starting file import from: {temporary}")];
     let (node, who, target) = (call.node(), call.who.clone(), path(call.world, &volid));
-    let expected = call.arg("checksum").filter(|_| call.arg("checksum-algorithm") == Some("sha256"));
-    let sum: String = Sha256::digest(&file).iter().map(|b| format!("{b:02x}")).collect();
-    let work = match expected.filter(|e| **e != sum) {
-        Some(expected) => {
+    let expected = call.arg("checksum-algorithm").zip(call.arg("checksum"));
+    let expected = expected.map(|(algorithm, digits)| Ok((digits, sum_of(algorithm, &file)?))).transpose()?;
+    let sum = hex(&Sha256::digest(&file));
+    let work = match expected.filter(|(digits, sum)| !digits.eq_ignore_ascii_case(sum)) {
+        Some((expected, sum)) => {
             note.push("calculating checksum...".into());
             Work::Fails { why: format!("checksum mismatch: got '{sum}' != expect '{expected}'"), log: note }
         }

@@ -48,7 +48,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     // A new directory lies on the node's own disk.
     let total = call.world.state.storages.values().map(|s| s.total).next().unwrap_or(100 << 30);
     let path = call.take("path");
-    let more = std::mem::take(&mut call.args);
+    let more = call.given.rest();
     let storage = Storage { kind: kind.clone(), content, path, total, more, ..Storage::default() };
     call.world.state.storages.insert(name.clone(), storage);
     call.world.touched = true;
@@ -65,7 +65,7 @@ fn update(call: &mut Call<'_>) -> Result<Answer> {
     }
     let delete = split_list(&call.take("delete").unwrap_or_default());
     let content = call.take("content");
-    let more = std::mem::take(&mut call.args);
+    let more = call.given.rest();
     let Some(storage) = call.world.state.storages.get_mut(&name) else { return Ok(Value::Null.into()) };
     if let Some(content) = content {
         storage.content = split_list(&content).into_iter().collect();

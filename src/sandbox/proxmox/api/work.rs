@@ -79,7 +79,7 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
         Work::Rollback { vmid, name, start } => lxc_snapshot::perform_rollback(world, vmid, &name, start),
         Work::DeleteSnapshot { vmid, name } => lxc_snapshot::perform_delete(world, vmid, &name),
         Work::Vm { vmid, what } => machine(world, vmid, *what, log),
-        Work::Migrate { vmid, target, restart } => migrate::perform(world, vmid, &target, restart, log),
+        Work::Migrate { vmid, target, restart, disks } => migrate::perform(world, vmid, &target, (restart, disks), log),
         Work::HaRequest { vmid, state, said } => {
             log.push(said);
             ha::perform_request(world, vmid, &state);

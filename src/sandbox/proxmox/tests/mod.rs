@@ -6,6 +6,8 @@ mod cluster;
 mod firewall;
 mod machine_backups;
 mod machines;
+mod parameters;
+mod permissions;
 mod reads;
 mod templates;
 mod volumes;
