@@ -2,9 +2,9 @@
 use super::{
     access::Who,
     refusal::{Refusal, Result},
-    state::{Conf, State},
+    state::{Conf, Kind, State},
     storage_lock::{Allocation, Turn},
-    timing::LOCK_TIMEOUT,
+    timing::{LOCK_TIMEOUT, REPORT_EVERY, Timing},
     vm_work::VmWork,
     world::World,
 };
@@ -44,6 +44,9 @@ pub struct Task {
     pub log: Vec<String>,
     /// `OK`, `WARNINGS: 1` or the error; set once it is over.
     pub exit: Option<String>,
+    /// Whether another task began it.
+    #[serde(default)]
+    pub within: bool,
 }
 
 impl Task {
@@ -152,6 +155,13 @@ pub enum Work {
     },
     Backup(Box<Backup>),
     Restore(Box<Restore>),
+    /// Guests of a node that are started, or shut down, one after the other.
+    Bulk {
+        guests: Vec<u32>,
+        start: bool,
+        /// Seconds that each has to go down.
+        timeout: u64,
+    },
     /// Backups that a retention does not keep.
     RemoveBackups {
         volids: Vec<String>,
@@ -324,9 +334,42 @@ impl World {
             locked_out,
             log: waits.into_iter().chain(acquired).collect(),
             exit: None,
+            within: false,
         });
         self.forget_old_tasks();
         upid
+    }
+
+    /// Starts a guest in a task of its own, from within another task: of whoever began that one.
+    pub fn fork_start(&mut self, vmid: u32) {
+        self.fork_within(vmid, ("vzstart", Work::Start { vmid }), ("qmstart", VmWork::Start));
+    }
+
+    /// The same, to shut it down.
+    pub fn fork_shutdown(&mut self, vmid: u32) {
+        self.fork_within(vmid, ("vzshutdown", Work::Shutdown { vmid }), ("qmshutdown", VmWork::Stop));
+    }
+
+    fn fork_within(&mut self, vmid: u32, container: (&str, Work), machine: (&str, VmWork)) {
+        let Some(guest) = self.state.guests.get(&vmid) else { return };
+        let (node, kind) = (guest.node.clone(), guest.kind);
+        let who = self.at_work.clone().unwrap_or_else(|| Who { user: "root@pam".into(), token: None });
+        let (task, work) = match kind {
+            Kind::Lxc => container,
+            Kind::Qemu => (machine.0, Work::Vm { vmid, what: Box::new(machine.1) }),
+        };
+        self.fork(&node, task, &vmid.to_string(), &who, work, Some(vmid));
+        if let Some(task) = self.state.tasks.last_mut() {
+            task.within = true;
+        }
+    }
+
+    /// Whether the archive of tasks has one that is over. Nobody waits for the end of a task that another began: it is noticed
+    /// when the next one is begun, or by pvestatd.
+    pub fn is_archived(&self, task: &Task) -> bool {
+        let later = |other: &Task| !other.within && other.node == task.node && other.started >= task.ends;
+        let noticed = || self.state.next_report >= task.ends + REPORT_EVERY || self.state.tasks.iter().any(later);
+        task.is_over() && (!task.within || self.timing == Timing::Fast || noticed())
     }
 
     /// Whether a task ends with an error as soon as it has the guest's lock file, as the world is now.
@@ -390,8 +433,10 @@ impl World {
         let upid = self.state.tasks[index].upid.clone();
         let mut log = std::mem::take(&mut self.state.tasks[index].log);
         self.locked_out = self.state.tasks[index].locked_out.clone();
+        let (user, token) = self.state.tasks[index].user();
+        self.at_work = Some(Who { user: user.into(), token: token.map(str::to_string) });
         let outcome = self.perform(work, &mut log);
-        self.locked_out = None;
+        (self.locked_out, self.at_work) = (None, None);
         // What vzdump warns of does not count: it writes its log itself.
         let counts = self.state.tasks[index].kind != "vzdump";
         let warnings = log.iter().filter(|l| counts && l.starts_with("WARN: ")).count();

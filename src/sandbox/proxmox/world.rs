@@ -1,5 +1,6 @@
 //! The state with what is needed to change it: the facts, the time, and how long things take.
 use super::{
+    access::Who,
     config_file,
     facts::{Facts, Format, Method, Release, Schema},
     formats, named,
@@ -21,6 +22,8 @@ pub struct World {
     pub now: u64,
     /// Set by whatever changes the state.
     pub touched: bool,
+    /// Whose task is at work.
+    pub at_work: Option<Who>,
     /// The storage whose lock the task that is at work did not get.
     pub locked_out: Option<String>,
 }
@@ -30,7 +33,7 @@ impl World {
         if state.access.ticket_key.is_empty() {
             state.access.ticket_key = super::login::secret_sum(&format!("{} {now}", state.booted));
         }
-        Self { facts: state.release.facts(), state, timing, now, touched: false, locked_out: None }
+        Self { facts: state.release.facts(), state, timing, now, touched: false, at_work: None, locked_out: None }
     }
 
     pub fn release(&self) -> Release {

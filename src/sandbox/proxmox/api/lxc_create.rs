@@ -252,7 +252,7 @@ pub fn perform(world: &mut World, create: Create, log: &mut Vec<String>) -> Resu
     }
     if start {
         // Whether it starts is not this task's success or failure, nor in its log.
-        drop(super::lxc_power::perform_start(world, vmid, &mut Vec::new()));
+        world.fork_start(vmid);
     }
     if ha {
         super::ha::add(world, vmid, start, log);

@@ -28,6 +28,7 @@ pub mod migrate;
 pub mod network;
 pub mod node;
 pub mod node_files;
+pub mod node_guests;
 pub mod node_packages;
 pub mod node_reads;
 pub mod pools;
@@ -93,6 +94,7 @@ const FAMILIES: &[&[Endpoint]] = &[
     network::ENDPOINTS,
     node::ENDPOINTS,
     node_files::ENDPOINTS,
+    node_guests::ENDPOINTS,
     node_packages::ENDPOINTS,
     node_reads::ENDPOINTS,
     pools::ENDPOINTS,

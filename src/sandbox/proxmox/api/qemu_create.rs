@@ -3,7 +3,7 @@ use super::{
     lxc_create::{are_keys, pool_exists, unused},
     lxc_hotplug::tags,
     qemu_alloc::{self, Place},
-    qemu_drive::{default_boot, is_drive, is_numbered, network, print_boot, tidy},
+    qemu_drive::{default_boot, is_drive, is_numbered, network, parse, print, print_boot, tidy},
     qemu_permission::{Change, drive_parameters},
     restore_vm, storage,
 };
@@ -111,6 +111,25 @@ pub fn clamped(value: &str) -> String {
     value.parse::<u64>().map_or_else(|_| value.to_string(), |n| n.clamp(1, 10_000).to_string())
 }
 
+/// Windows is confused by another type of machine: it keeps the one of the QEMU that made it.
+fn pin_machine(world: &World, conf: &mut Conf, log: &mut Vec<String>) {
+    const WINDOWS: [&str; 10] = ["wxp", "w2k", "w2k3", "w2k8", "wvista", "win7", "win8", "win10", "win11", "w2k12"];
+    if !conf.get("ostype").is_some_and(|os| WINDOWS.contains(&os.as_str())) {
+        return;
+    }
+    let mut parts = parse(world, "machine", conf.get("machine").map_or("", String::as_str));
+    let version = if world.release().is_9() { "10.0" } else { "9.2" };
+    let pinned = match parts.get("type").map(String::as_str) {
+        None | Some("pc") => format!("pc-i440fx-{version}"),
+        Some("q35") => format!("pc-q35-{version}"),
+        Some(_) => return,
+    };
+    log.push(format!("pinning machine type to '{pinned}' for Windows guest OS"));
+    parts.insert("type".into(), pinned);
+    let printed = print(world, "machine", &parts);
+    conf.insert("machine".into(), printed);
+}
+
 /// Does the work of the task.
 ///
 /// # Errors
@@ -132,7 +151,7 @@ pub fn perform(world: &mut World, vmid: u32, create: CreateVm, log: &mut Vec<Str
     }
     if create.start {
         log.push("Execute autostart".into());
-        drop(super::qemu_power::perform_start(world, vmid, &mut Vec::new()));
+        world.fork_start(vmid);
     }
     Ok(())
 }
@@ -146,6 +165,7 @@ fn build(world: &mut World, vmid: u32, mut conf: Conf, made: &mut Vec<String>, l
         made.extend(volumes_of(world, vmid).into_iter().filter(|v| !before.contains(v)));
         conf.insert(key, value?);
     }
+    pin_machine(world, &mut conf, log);
     if let Some(given) = conf.get("tags") {
         let tags = tags(world, given);
         conf.insert("tags".into(), tags);

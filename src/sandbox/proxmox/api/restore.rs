@@ -2,7 +2,7 @@
 use super::{
     lxc_create, lxc_hotplug,
     lxc_permission::{self, Change},
-    lxc_power, lxc_volume, storage,
+    lxc_volume, storage,
 };
 use crate::sandbox::proxmox::{
     call::{Answer, Call, unlocked},
@@ -144,7 +144,7 @@ pub fn perform(world: &mut World, restore: &Restore, log: &mut Vec<String>) -> R
     }
     if restore.start {
         // Whether it starts is not this task's success or failure, nor in its log.
-        drop(lxc_power::perform_start(world, vmid, &mut Vec::new()));
+        world.fork_start(vmid);
     }
     if restore.ha {
         super::ha::add(world, vmid, restore.start, log);

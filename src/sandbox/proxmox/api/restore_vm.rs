@@ -6,7 +6,7 @@ use super::{
     qemu_create::{clamped, hidden},
     qemu_drive::{is_cloud_init, is_drive, is_numbered, network, parse, print},
     qemu_permission::Change,
-    qemu_power, storage,
+    storage,
 };
 use crate::sandbox::proxmox::{
     call::{Answer, Call, unlocked},
@@ -108,7 +108,7 @@ pub fn perform(world: &mut World, vmid: u32, restore: RestoreVm, log: &mut Vec<S
     }
     if start {
         log.push("Execute autostart".into());
-        drop(qemu_power::perform_start(world, vmid, &mut Vec::new()));
+        world.fork_start(vmid);
     }
     if ha {
         let state = if start { "started" } else { "stopped" };

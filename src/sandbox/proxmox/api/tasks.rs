@@ -113,7 +113,7 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
             && match source {
                 "active" => running,
                 "all" => true,
-                _ => !running,
+                _ => call.world.is_archived(task),
             }
             && call.arg("vmid").is_none_or(|v| task.id == v)
             && call.arg("typefilter").is_none_or(|t| task.kind == t)

@@ -1,7 +1,8 @@
 //! What tasks do when they end: one line per kind of work.
 use super::{
     backup, ha, lxc_clone, lxc_create, lxc_delete, lxc_move, lxc_power, lxc_snapshot, lxc_volume, migrate, network,
-    qemu_clone, qemu_config, qemu_create, qemu_disk, qemu_power, qemu_snapshot, restore, restore_vm, storage,
+    node_guests, qemu_clone, qemu_config, qemu_create, qemu_disk, qemu_power, qemu_snapshot, restore, restore_vm,
+    storage,
 };
 use crate::sandbox::proxmox::{
     refusal::{Refusal, Result},
@@ -60,6 +61,10 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
         Work::Nothing => Ok(()),
         Work::Backup(backup) => backup::perform(world, &backup, log),
         Work::Restore(restored) => restore::perform(world, &restored, log),
+        Work::Bulk { guests, start, timeout } => {
+            node_guests::perform(world, &guests, start, timeout, log);
+            Ok(())
+        }
         Work::RemoveBackups { volids } => {
             for volid in volids {
                 log.push(format!("removing backup '{volid}'"));

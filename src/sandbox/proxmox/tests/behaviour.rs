@@ -128,3 +128,43 @@ async fn answers_of_400_and_more_and_the_hundredth_close_the_connection() {
     assert!(client.send(ask).await.0.close);
     assert!(client.send(super::client::request("GET", "/nosuch", None)).await.0.close);
 }
+
+/// The types of the tasks that there were, the newest first.
+async fn kinds(client: &Client) -> Vec<String> {
+    let tasks = client.get("/nodes/pve1/tasks").await;
+    tasks.as_array().unwrap().iter().map(|t| t["type"].as_str().unwrap().to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_new_guest_is_started_by_a_task_of_its_own() {
+    let client = Client::fast();
+    let mut new = NEW.to_vec();
+    new.push(("start", "1"));
+    assert_eq!(client.task("POST", "/nodes/pve1/lxc", &new).await, "OK");
+    assert_eq!(kinds(&client).await, ["vzstart", "vzcreate"]);
+    assert_eq!(client.get("/nodes/pve1/lxc/101/status/current").await["status"], "running");
+    let tasks = client.get("/nodes/pve1/tasks").await;
+    assert_eq!(tasks[0]["user"], tasks[1]["user"]);
+}
+
+#[tokio::test]
+async fn all_guests_of_a_node_are_started_in_their_order_and_stopped_against_it() {
+    let client = Client::fast();
+    for (vmid, startup) in [("101", "order=2"), ("102", "order=1"), ("103", "")] {
+        let mut new: Vec<(&str, &str)> = NEW.iter().filter(|(k, _)| !matches!(*k, "vmid" | "net0")).copied().collect();
+        new.extend([("vmid", vmid), ("onboot", "1")]);
+        new.extend(Some(("startup", startup)).filter(|(_, s)| !s.is_empty()));
+        assert_eq!(client.task("POST", "/nodes/pve1/lxc", &new).await, "OK");
+    }
+    assert_eq!(client.call("PUT", "/nodes/pve1/lxc/103/config", &[("onboot", "0")]).await.0, 200);
+    let done = async |path: &str| {
+        let (_, body) = client.call("POST", path, &[]).await;
+        let log = client.get(&format!("/nodes/pve1/tasks/{}/log", encode(body["data"].as_str().unwrap()))).await;
+        log.as_array().unwrap().iter().map(|l| l["t"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(done("/nodes/pve1/startall").await, ["Starting CT 102", "Starting CT 101", "TASK OK"]);
+    let stopped = done("/nodes/pve1/stopall").await;
+    let down = |vmid: u32| format!("Stopping CT {vmid} (timeout = 180 seconds)");
+    assert_eq!(stopped, [down(101), down(102), "TASK OK".into()]);
+    assert_eq!(client.get("/nodes/pve1/lxc/101/status/current").await["status"], "stopped");
+}

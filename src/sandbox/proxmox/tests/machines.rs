@@ -121,3 +121,14 @@ async fn a_snapshot_brings_back_the_config_of_its_time() {
     assert_eq!(client.task("DELETE", "/nodes/pve1/qemu/201/snapshot/one", &[]).await, "OK");
     assert_eq!(current(&client, "parent").await, json!(null));
 }
+
+#[tokio::test]
+async fn windows_keeps_the_machine_type_of_its_birth() {
+    let client = Client::fast();
+    for (vmid, given, pinned) in [("301", None, "pc-i440fx-10.0"), ("302", Some("q35"), "pc-q35-10.0")] {
+        let mut new = vec![("vmid", vmid), ("ostype", "win11")];
+        new.extend(given.map(|m| ("machine", m)));
+        assert_eq!(client.task("POST", "/nodes/pve1/qemu", &new).await, "OK");
+        assert_eq!(client.get(&format!("/nodes/pve1/qemu/{vmid}/config")).await["machine"], pinned);
+    }
+}
