@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/access/permissions", permissions),
     on("GET", "/access/domains", domains),
+    on("GET", "/access/domains/{realm}", domain),
+    on("GET", "/access/tfa", |_| Ok(json!([]).into())),
     on("GET", "/access/acl", list),
     on("PUT", "/access/acl", update),
 ];
@@ -22,6 +24,15 @@ fn domains(_: &mut Call<'_>) -> Result<Answer> {
         {"realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server"},
     ])
     .into())
+}
+
+/// One realm. `domains.cfg` is empty: those that are there come with every installation.
+fn domain(call: &mut Call<'_>) -> Result<Answer> {
+    let (realm, all) = (call.arg("realm").unwrap_or_default().to_string(), domains(call)?.data);
+    let found = all.as_array().into_iter().flatten().find(|row| row["realm"] == realm);
+    let Some(found) = found else { return Err(Refusal::die(format!("domain '{realm}' does not exist"))) };
+    let digest = crate::sandbox::proxmox::config_file::sum("");
+    Ok(json!({"type": found["type"], "comment": found["comment"], "digest": digest}).into())
 }
 
 /// Paths that the whole answer shows even when no entry names them.

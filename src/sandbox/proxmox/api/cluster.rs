@@ -5,7 +5,7 @@ use crate::sandbox::proxmox::{
     property,
     refusal::{Refusal, Result},
     schema::split_list,
-    state::{Guest, Kind},
+    state::{Guest, Kind, State, Storage},
 };
 use serde_json::{Map, Value, json};
 
@@ -69,7 +69,7 @@ fn resources(call: &mut Call<'_>) -> Result<Answer> {
                     "id": format!("storage/{node}/{name}"), "type": "storage", "node": node, "storage": name,
                     "status": if found.offline { "unknown" } else { "available" }, "plugintype": storage.kind,
                     "content": content.join(","), "shared": u8::from(storage.is_shared()),
-                    "maxdisk": storage.total, "disk": used(storage),
+                    "maxdisk": storage.total, "disk": used(state, storage),
                 }));
             }
         }
@@ -87,9 +87,15 @@ fn resources(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Value::Array(rows).into())
 }
 
-/// How much of a storage is taken, in bytes.
-pub fn used(storage: &crate::sandbox::proxmox::state::Storage) -> u64 {
-    storage.volumes.values().map(|v| v.size).sum()
+/// How much of a storage is taken, in bytes. Directories of one size lie on one file system, and each tells of all that is on
+/// it; unless the directory is said to be a mount point.
+pub fn used(state: &State, storage: &Storage) -> u64 {
+    let own = |storage: &Storage| storage.volumes.values().map(|v| v.size).sum::<u64>();
+    let shares = |s: &&Storage| s.kind == "dir" && s.total == storage.total && !s.more.contains_key("is_mountpoint");
+    match shares(&storage) {
+        true => state.storages.values().filter(shares).map(own).sum(),
+        false => own(storage),
+    }
 }
 
 fn merge(row: &mut Value, more: Value) {

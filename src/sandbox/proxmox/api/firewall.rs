@@ -160,10 +160,22 @@ fn shown(call: &Call<'_>, firewall: &Firewall, rule: &Conf) -> Map<String, Value
     row
 }
 
+/// The digest of rules as they are read: the version of IP that a rule's addresses have is a part of it.
+fn digest(call: &Call<'_>, firewall: &Firewall, list: &[Conf]) -> String {
+    let scope = firewall_names::scope(call, firewall);
+    let read = list.iter().cloned().map(|mut rule| {
+        if let Ok(Some(version)) = firewall_rule::verify(&scope, &rule) {
+            rule.insert("ipversion".into(), version.to_string());
+        }
+        rule
+    });
+    digest_of(&read.collect::<Vec<_>>())
+}
+
 fn rules(call: &mut Call<'_>) -> Result<Answer> {
     let firewall = of(call);
     let list = list(call, &firewall)?;
-    let digest = digest_of(list);
+    let digest = digest(call, &firewall, list);
     let rows = list.iter().enumerate().map(|(pos, rule)| {
         let mut row = shown(call, &firewall, rule);
         row.insert("pos".into(), json!(pos));
@@ -185,7 +197,7 @@ fn one(call: &mut Call<'_>) -> Result<Answer> {
     let pos = position(call, list)?;
     let mut row = shown(call, &firewall, &list[pos]);
     row.insert("pos".into(), json!(pos.to_string()));
-    row.insert("digest".into(), json!(digest_of(list)));
+    row.insert("digest".into(), json!(digest(call, &firewall, list)));
     Ok(Value::Object(row).into())
 }
 
@@ -201,7 +213,7 @@ fn valid(call: &Call<'_>, firewall: &Firewall, rule: &Conf) -> Result<()> {
 /// A new rule is the first, whatever position is asked for; without `enable` it is off.
 fn create(call: &mut Call<'_>) -> Result<Answer> {
     let firewall = of(call);
-    unmodified(call.arg("digest"), &digest_of(list(call, &firewall)?))?;
+    unmodified(call.arg("digest"), &digest(call, &firewall, list(call, &firewall)?))?;
     let mut rule = given(call);
     rule.entry("enable".into()).or_insert("0".into());
     valid(call, &firewall, &rule)?;
@@ -212,7 +224,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
 fn update(call: &mut Call<'_>) -> Result<Answer> {
     let firewall = of(call);
     let now = list(call, &firewall)?;
-    unmodified(call.arg("digest"), &digest_of(now))?;
+    unmodified(call.arg("digest"), &digest(call, &firewall, now))?;
     let pos = position(call, now)?;
     if let Some(target) = call.arg("moveto").and_then(|m| m.parse::<usize>().ok()) {
         let list = list_mut(call)?;
@@ -238,7 +250,7 @@ fn update(call: &mut Call<'_>) -> Result<Answer> {
 fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let firewall = of(call);
     let now = list(call, &firewall)?;
-    unmodified(call.arg("digest"), &digest_of(now))?;
+    unmodified(call.arg("digest"), &digest(call, &firewall, now))?;
     let pos = position(call, now)?;
     list_mut(call)?.remove(pos);
     Ok(Value::Null.into())

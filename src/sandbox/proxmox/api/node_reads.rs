@@ -2,6 +2,7 @@
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
     refusal::{Refusal, Result},
+    task::Work,
 };
 use serde_json::{Map, Value, json};
 
@@ -11,6 +12,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Ok(json!(["state", "start", "stop", "restart", "reload"].map(|s| json!({"subdir": s}))).into())
     }),
     on("GET", "/nodes/{node}/services/{service}/state", service),
+    on("POST", "/nodes/{node}/services/{service}/start", |c| act(c, "srvstart")),
+    on("POST", "/nodes/{node}/services/{service}/restart", |c| act(c, "srvrestart")),
+    on("POST", "/nodes/{node}/services/{service}/reload", |c| act(c, "srvreload")),
+    on("POST", "/nodes/{node}/wakeonlan", wake),
     on("GET", "/nodes/{node}/hardware", |_| Ok(json!([{"type": "pci"}, {"type": "usb"}]).into())),
     on("GET", "/nodes/{node}/hardware/pci", none),
     on("GET", "/nodes/{node}/hardware/usb", none),
@@ -93,6 +98,25 @@ fn service(call: &mut Call<'_>) -> Result<Answer> {
     let wanted = call.arg("service").unwrap_or_default();
     let found = SERVICES.iter().find(|(name, _)| *name == wanted);
     Ok(state_of(wanted, found.map_or("", |(_, title)| title)).into())
+}
+
+/// A service is as it was when that is over: it runs.
+fn act(call: &mut Call<'_>, kind: &str) -> Result<Answer> {
+    let (node, who) = (call.node(), call.who.clone());
+    let service = call.arg("service").unwrap_or_default().to_string();
+    Ok(json!(call.world.fork(&node, kind, &service, &who, Work::Nothing, None)).into())
+}
+
+/// No node has an address for that.
+fn wake(call: &mut Call<'_>) -> Result<Answer> {
+    let node = call.arg("node").unwrap_or_default();
+    if node == "localhost" || node == call.world.state.local() {
+        return Err(Refusal::die(format!("'{node}' is local node, cannot wake my self!")));
+    }
+    if !call.world.state.nodes.contains_key(node) {
+        return Err(Refusal::die(format!("no such cluster node '{node}'")));
+    }
+    Err(Refusal::die(format!("No wake on LAN MAC address defined for '{node}'!")))
 }
 
 /// A line for each card of a guest that runs: what went in and out is not counted here.

@@ -51,7 +51,7 @@ fn described(call: &Call<'_>, name: &str) -> Result<Map<String, Value>> {
         Some(json!({
             "id": format!("storage/{node}/{name}"), "type": "storage", "storage": name, "node": node,
             "status": "available", "plugintype": storage.kind, "shared": 0, "maxdisk": storage.total,
-            "disk": super::cluster::used(storage),
+            "disk": super::cluster::used(state, storage),
             "content": storage.content.iter().map(String::as_str).collect::<Vec<_>>().join(","),
         }))
     }));

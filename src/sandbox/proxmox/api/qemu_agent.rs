@@ -21,6 +21,22 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/nodes/{node}/qemu/{vmid}/agent/exec-status", inside),
     on("GET", "/nodes/{node}/qemu/{vmid}/agent/file-read", inside),
     on("POST", "/nodes/{node}/qemu/{vmid}/agent/file-write", inside),
+    on("POST", "/nodes/{node}/qemu/{vmid}/agent/fsfreeze-freeze", inside),
+    on("POST", "/nodes/{node}/qemu/{vmid}/agent/fsfreeze-status", inside),
+    on("POST", "/nodes/{node}/qemu/{vmid}/agent/fsfreeze-thaw", inside),
+    on("POST", "/nodes/{node}/qemu/{vmid}/agent/fstrim", inside),
+    on("GET", "/nodes/{node}/qemu/{vmid}/agent/get-fsinfo", inside),
+    on("GET", "/nodes/{node}/qemu/{vmid}/agent/get-memory-block-info", inside),
+    on("GET", "/nodes/{node}/qemu/{vmid}/agent/get-memory-blocks", inside),
+    on("GET", "/nodes/{node}/qemu/{vmid}/agent/get-time", inside),
+    on("GET", "/nodes/{node}/qemu/{vmid}/agent/get-timezone", inside),
+    on("GET", "/nodes/{node}/qemu/{vmid}/agent/get-users", inside),
+    on("GET", "/nodes/{node}/qemu/{vmid}/agent/get-vcpus", inside),
+    on("POST", "/nodes/{node}/qemu/{vmid}/agent/set-user-password", inside),
+    on("POST", "/nodes/{node}/qemu/{vmid}/agent/shutdown", inside),
+    on("POST", "/nodes/{node}/qemu/{vmid}/agent/suspend-disk", inside),
+    on("POST", "/nodes/{node}/qemu/{vmid}/agent/suspend-hybrid", inside),
+    on("POST", "/nodes/{node}/qemu/{vmid}/agent/suspend-ram", inside),
 ];
 
 const OS_INFO: &str = r#"{"id":"debian","name":"Debian GNU/Linux","pretty-name":"Debian GNU/Linux 13 (trixie)","version":"13 (trixie)","version-id":"13","machine":"x86_64","kernel-release":"6.12.48+deb13-amd64"}"#;

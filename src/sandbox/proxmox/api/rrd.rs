@@ -36,8 +36,9 @@ fn rows(call: &Call<'_>, said: impl Fn(u64) -> Map<String, Value>) -> Answer {
     let (step, count) = span(call.arg("timeframe").unwrap_or_default(), call.world.release().is_9());
     let end = call.world.now / 1000 / step * step;
     let rows = (0..count).map(|n| {
-        let time = end.saturating_sub(step * (count - n));
-        let mut row = said(time * 1000);
+        // A row is named by the end of its time.
+        let time = end.saturating_sub(step * (count - 1 - n));
+        let mut row = said(time.saturating_sub(step) * 1000);
         row.insert("time".into(), json!(time));
         Value::Object(row)
     });
@@ -129,6 +130,6 @@ fn storage(call: &mut Call<'_>) -> Result<Answer> {
     let state = &call.world.state;
     let found = state.storages.get(name).filter(|s| s.is_on(&node));
     let Some(found) = found else { return Err(missing(call, "storage", &format!("{node}/{name}"))) };
-    let row = fields([("total", json!(found.total)), ("used", json!(super::cluster::used(found)))]);
+    let row = fields([("total", json!(found.total)), ("used", json!(super::cluster::used(state, found)))]);
     Ok(rows(call, |at| if at < state.booted { Map::new() } else { row.clone() }))
 }

@@ -5,7 +5,7 @@ use crate::sandbox::proxmox::{
     config_file,
     refusal::{Refusal, Result},
     schema::split_list,
-    state::{Storage, Volume},
+    state::{State, Storage, Volume},
     task::Work,
     world::World,
 };
@@ -268,8 +268,8 @@ fn one_configured(call: &mut Call<'_>) -> Result<Answer> {
     Ok(section(call, &name, of(call.world, &name)?).into())
 }
 
-fn figures(storage: &Storage) -> Map<String, Value> {
-    let used = super::cluster::used(storage);
+fn figures(state: &State, storage: &Storage) -> Map<String, Value> {
+    let used = super::cluster::used(state, storage);
     let content: Vec<&str> = storage.content.iter().map(String::as_str).collect();
     let on = u8::from(storage.more.get("disable").is_none_or(|d| d != "1"));
     let (total, used) = if on == 1 { (storage.total, used) } else { (0, 0) };
@@ -292,7 +292,7 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
             && wanted.iter().all(|w| storage.content.contains(w))
     });
     let rows = rows.map(|(name, storage)| {
-        let mut row = figures(storage);
+        let mut row = figures(&call.world.state, storage);
         row.insert("storage".into(), json!(name));
         let formats = disk_formats(&storage.kind);
         if let (true, Some(default)) = (call.flag("format"), formats.first()) {
@@ -304,7 +304,7 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
                 row.insert("formats".into(), json!({"supported": sorted, "default": default}));
             }
         }
-        let used = super::cluster::used(storage) as f64;
+        let used = super::cluster::used(&call.world.state, storage) as f64;
         if row.get("active") == Some(&json!(1)) {
             row.insert(
                 "used_fraction".into(),
@@ -338,7 +338,7 @@ fn status(call: &mut Call<'_>) -> Result<Answer> {
     if !call.world.state.storages.contains_key(&name) {
         return Err(Refusal::parameter("storage", "No such storage."));
     }
-    Ok(Value::Object(figures(on_node(call, &name)?)).into())
+    Ok(Value::Object(figures(&call.world.state, on_node(call, &name)?)).into())
 }
 
 /// A storage that is there on the node of the call.

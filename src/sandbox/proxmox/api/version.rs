@@ -9,6 +9,20 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/version", version),
     on("GET", "/nodes/{node}/version", version),
     on("GET", "/access", |c| Ok(index(c, "/access", "subdir", ACCESS))),
+    on("GET", "/access/openid", |c| Ok(index(c, "/access/openid", "subdir", &["auth-url", "login"]))),
+    on("GET", "/cluster/config", |c| {
+        Ok(index(c, "/cluster/config", "name", &["nodes", "totem", "join", "qdevice", "apiversion"]))
+    }),
+    on("GET", "/cluster/config/apiversion", |_| Ok(json!(1).into())),
+    on("GET", "/cluster/config/qdevice", |_| Ok(json!({}).into())),
+    on("GET", "/cluster/ha", |c| Ok(index(c, "/cluster/ha", "id", &["status", "resources", "groups", "rules"]))),
+    on("GET", "/cluster/jobs", |c| Ok(index(c, "/cluster/jobs", "subdir", &["schedule-analyze", "realm-sync"]))),
+    on("GET", "/cluster/metrics", |c| Ok(index(c, "/cluster/metrics", "name", &["server"]))),
+    on("GET", "/cluster/qemu", |c| Ok(index(c, "/cluster/qemu", "name", &["cpu-flags", "custom-cpu-models"]))),
+    on("GET", "/cluster/qemu/custom-cpu-models", |_| Ok(json!([]).into())),
+    on("GET", "/nodes/{node}/certificates", |c| {
+        Ok(index(c, "/nodes/{node}/certificates", "name", &["acme", "custom", "info"]))
+    }),
     on("GET", "/cluster", |c| Ok(below(c, "/cluster"))),
     on("GET", "/nodes/{node}", |c| Ok(below(c, "/nodes/{node}"))),
 ];

@@ -26,3 +26,18 @@ async fn a_machine_has_rules_of_its_own_and_may_name_what_the_cluster_has() {
     let (status, body) = client.call("DELETE", "/cluster/firewall/ipset/office", &[]).await;
     assert_eq!((status, &body["message"]), (500, &json!("IPSet 'office' is not empty\n")));
 }
+
+#[tokio::test]
+async fn the_digest_of_rules_is_of_what_they_mean() {
+    let client = Client::fast();
+    let alias = [("name", "gate"), ("cidr", "10.0.0.1")];
+    assert_eq!(client.call("POST", "/cluster/firewall/aliases", &alias).await.0, 200);
+    let rule = [("type", "in"), ("action", "ACCEPT"), ("source", "gate"), ("enable", "1")];
+    assert_eq!(client.call("POST", "/cluster/firewall/rules", &rule).await.0, 200);
+    let read = async || client.get("/cluster/firewall/rules").await[0].clone();
+    let before = read().await;
+    assert_eq!(before["ipversion"], 4);
+    assert_eq!(client.call("DELETE", "/cluster/firewall/aliases/gate", &[]).await.0, 200);
+    let after = read().await;
+    assert!(after["errors"].is_object() && after["digest"] != before["digest"], "{after}");
+}

@@ -52,3 +52,16 @@ async fn an_address_is_asked_for_its_file() {
     let why = "invalid server response: '500 Can't connect to example.org:443 (Connection refused)'\n";
     assert_eq!((status, &body["message"]), (500, &json!(why)));
 }
+
+#[tokio::test]
+async fn directories_of_one_file_system_tell_of_all_that_is_on_it() {
+    let client = Client::fast();
+    let used = async |name: &str| client.get(&format!("/nodes/pve1/storage/{name}/status")).await["used"].clone();
+    for (name, mount) in [("beside", "0"), ("apart", "1")] {
+        let mut new = vec![("storage", name), ("type", "dir"), ("path", "/mnt/x"), ("content", "iso")];
+        new.extend(Some(("is_mountpoint", mount)).filter(|(_, m)| *m == "1"));
+        assert_eq!(client.call("POST", "/storage", &new).await.0, 200);
+    }
+    assert_eq!(used("beside").await, used("local").await);
+    assert_eq!(used("apart").await, 0);
+}
