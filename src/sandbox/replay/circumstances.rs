@@ -181,6 +181,28 @@ pub fn shows_reports(exchange: &Exchange) -> bool {
     path == "/cluster/resources" || path == "/pools" || path.starts_with("/pools/")
 }
 
+/// Whether an answer is the history of a guest in which nothing was measured.
+pub fn nothing_measured(exchange: &Exchange) -> bool {
+    let rows = exchange.response.as_ref().and_then(|r| r.body["data"].as_array());
+    let bare = |row: &Value| row.as_object().is_some_and(|r| r.len() == 1 && r.contains_key("time"));
+    exchange.path.ends_with("/rrddata") && rows.is_some_and(|rows| !rows.is_empty() && rows.iter().all(bare))
+}
+
+/// Whether the guest of a path was made in the scenario less than a report before it was asked about: its file, where there
+/// was one, is that of an earlier guest of its number.
+pub fn began_by(scenario: &Scenario, asked: &Exchange) -> bool {
+    let Some(vmid) = asked.path.split('/').nth(4) else { return false };
+    let makes = |e: &&Exchange| {
+        let form = e.request.form.iter().flatten();
+        e.method == "POST"
+            && matches!(e.path.split('/').nth(3), Some("lxc" | "qemu"))
+            && e.path.split('/').count() == 4
+            && form.into_iter().any(|(key, value)| key == "vmid" && value.as_str() == Some(vmid))
+    };
+    let made = scenario.exchanges.iter().filter(|e| e.t_ms <= asked.t_ms).rfind(makes);
+    made.is_some_and(|made| asked.t_ms - made.t_ms < REPORTS)
+}
+
 /// Whether all that an answer lists of the cluster's log is from before the scenario began, in Unix seconds.
 pub fn only_before(exchange: &Exchange, began: u64) -> bool {
     let rows = exchange.response.as_ref().and_then(|r| r.body["data"].as_array());

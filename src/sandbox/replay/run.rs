@@ -4,7 +4,7 @@
 //! scenario of minutes takes as long as the work in it, and waiting for a lock, a worker or an idle connection is what it is
 //! in the sandbox that people use: the same simulator behind the same HTTP front.
 use super::{
-    circumstances::{Circumstances, REPORTS, only_before, only_unreported, shows_reports},
+    circumstances::{Circumstances, REPORTS, began_by, nothing_measured, only_before, only_unreported, shows_reports},
     compare::{Comparison, start_of},
     connection::{Connection, Received},
     names::{Class, Names},
@@ -86,6 +86,11 @@ pub fn replay(scenario: &Scenario, start: &Start, release: Release) -> Result<Ve
         let unreported = matches!(&verdict.outcome, Outcome::Differs(found) if only_unreported(found));
         if unreported && shows_reports(exchange) {
             let why = "pvestatd still told what it knew of an earlier guest of this number";
+            verdict.outcome = Outcome::NotCovered(why.into());
+        }
+        let unmeasured = matches!(&verdict.outcome, Outcome::Differs(_)) && nothing_measured(exchange);
+        if unmeasured && began_by(scenario, exchange) {
+            let why = "what was measured of an earlier guest of this number is not in the recording";
             verdict.outcome = Outcome::NotCovered(why.into());
         }
         if matches!(verdict.outcome, Outcome::Differs(_)) && only_before(exchange, began(scenario) / 1000) {

@@ -46,6 +46,11 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("pressurememorysome", "", Rule::Measure),
     ("mem", "", Rule::Counter),
     ("memhost", "", Rule::Counter),
+    ("memused", "", Rule::Size),
+    ("memavailable", "", Rule::Size),
+    ("rootused", "", Rule::Size),
+    ("swapused", "", Rule::Counter),
+    ("iowait", "", Rule::Measure),
     ("disk", "vmid", Rule::Counter),
     ("disk", "", Rule::Size),
     // Whether a guest that runs has said something yet is chance in its first seconds.
