@@ -35,6 +35,8 @@ const DOWNLOAD: &str = "POST /nodes/{node}/storage/{storage}/download-url";
 const UPLOAD: &str = "POST /nodes/{node}/storage/{storage}/upload";
 const PASSWORD: &str = "PUT /access/password";
 const TICKET: &str = "POST /access/ticket";
+const START_ALL: &str = "POST /nodes/{node}/startall";
+const STOP_ALL: &str = "POST /nodes/{node}/stopall";
 const CREATES_RULES: &[&str] = &[
     "POST /cluster/firewall/rules",
     "POST /cluster/firewall/groups/{group}",
@@ -74,9 +76,11 @@ const WITHOUT_EFFECT: &[Row] = &[
     ("force", &[VM_MIGRATE], "no machine has devices of its node, and none is replicated"),
     ("force", &[LXC_UNSNAP, VM_UNSNAP], "no snapshot fails to go"),
     ("forceStop", &[LXC_SHUTDOWN, VM_SHUTDOWN], OBEYS),
+    ("force-stop", &[STOP_ALL], OBEYS),
     ("format", &[VM_MOVE], "a disk that goes to another machine keeps its format"),
     ("keepActive", &[VM_SHUTDOWN, VM_STOP], "no volume is activated or deactivated"),
     ("key", &[VM_SENDKEY], "nothing inside a machine listens"),
+    ("max-workers", &[START_ALL, STOP_ALL], "each guest has its task at once"),
     ("migration_network", &[VM_MIGRATE, VM_START], "it is a matter of the way"),
     ("migration_type", &[VM_MIGRATE, VM_START], "it is a matter of the way"),
     ("with-conntrack-state", &[VM_MIGRATE, VM_START], "no connections are tracked"),

@@ -18,6 +18,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("POST /nodes/{node}/storage/{storage}/upload", "it takes a file: the test of checksums"),
     ("POST /nodes/{node}/qemu/{vmid}/agent/exec", "nothing runs inside: 501"),
     ("POST /nodes/{node}/qemu/{vmid}/agent/file-write", "nothing lies inside: 501"),
+    ("POST /nodes/{node}/qemu/{vmid}/agent/set-user-password", "nobody is inside: 501"),
     ("POST /nodes/{node}/qemu/{vmid}/monitor", "a machine that runs has none: 501"),
 ];
 
