@@ -1,5 +1,5 @@
 //! Cases of `docs/acceptance.md` that no other test shows through the command; and that each test named there exists.
-use crate::environment::{Environment, guest};
+use crate::environment::{Environment, RELEASES, guest};
 use serde_json::json;
 use std::{collections::BTreeMap, fs, path::Path};
 use trueup::sandbox::{
@@ -11,7 +11,11 @@ use trueup::sandbox::{
 const NAME: &str = "k7m2p4.dc-lk.decent-cloud.org";
 
 fn site() -> Environment {
-    let mut environment = Environment::with_site();
+    site_on(RELEASES[0])
+}
+
+fn site_on(release: &'static str) -> Environment {
+    let mut environment = Environment::with_site().on(release);
     environment.write("manifests/web.yaml", &guest("web", 5).replace("slug: auto", "slug: k7m2p4"));
     environment.start_sandbox();
     environment
@@ -157,66 +161,71 @@ fn a_block_that_was_given_back_rests_and_is_its_owners_again() {
 /// G5: another spelling of the same is no difference, and a card keeps its address.
 #[test]
 fn another_spelling_is_no_drift() {
-    let environment = site();
-    done(&environment);
-    let shown = environment.ask(&Ask::Show);
-    let guest = &shown["guests"][0];
-    let vmid = guest["vmid"].as_u64().unwrap();
-    let before = environment.config(vmid);
-    let text = |key: &str| before[key].as_str().unwrap().to_owned();
-    let mut card: Vec<String> = text("net0").split(',').map(str::to_owned).collect();
-    card.reverse();
-    let path = format!("/api2/json/nodes/{}/lxc/{vmid}/config", guest["node"].as_str().unwrap());
-    let spelled = json!({
-        "net0": card.join(","), "tags": format!("zeta;{}", text("tags").to_uppercase()),
-        "description": format!("{}\n", text("description")), "memory": "512",
-    });
-    environment.call("proxmox", "PUT", &path, Some(spelled));
-    let writes = environment.writes();
-    let ran = environment.reconcile(&[]);
-    assert!(ran.code == 0 && ran.stdout.starts_with("No changes"), "{}{}", ran.stdout, ran.stderr);
-    assert_eq!(environment.writes(), writes);
-    let address = |net: &serde_json::Value| {
-        let net = net["net0"].as_str().unwrap().to_owned();
-        net.split(',').find(|part| part.starts_with("hwaddr=")).unwrap().to_owned()
-    };
-    assert_eq!(address(&environment.config(vmid)), address(&before));
+    for release in RELEASES {
+        let environment = site_on(release);
+        done(&environment);
+        let shown = environment.ask(&Ask::Show);
+        let guest = &shown["guests"][0];
+        let vmid = guest["vmid"].as_u64().unwrap();
+        let before = environment.config(vmid);
+        let text = |key: &str| before[key].as_str().unwrap().to_owned();
+        let mut card: Vec<String> = text("net0").split(',').map(str::to_owned).collect();
+        card.reverse();
+        let path = format!("/api2/json/nodes/{}/lxc/{vmid}/config", guest["node"].as_str().unwrap());
+        let spelled = json!({
+            "net0": card.join(","), "tags": format!("zeta;{}", text("tags").to_uppercase()),
+            "description": format!("{}\n", text("description")), "memory": "512",
+        });
+        environment.call("proxmox", "PUT", &path, Some(spelled));
+        let writes = environment.writes();
+        let ran = environment.reconcile(&[]);
+        assert!(ran.code == 0 && ran.stdout.starts_with("No changes"), "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(environment.writes(), writes);
+        let address = |net: &serde_json::Value| {
+            let net = net["net0"].as_str().unwrap().to_owned();
+            net.split(',').find(|part| part.starts_with("hwaddr=")).unwrap().to_owned()
+        };
+        assert_eq!(address(&environment.config(vmid)), address(&before));
+    }
 }
 
 /// G6: a disk that is to shrink is refused at the line that says so, and everything else of the guest is done.
 #[test]
 fn a_disk_that_is_to_shrink_is_refused_at_its_line() {
-    let mut environment = Environment::with_site();
-    let sized = |size: &str, memory: &str| {
-        guest("web", 5)
-            .replace("size: 8GiB", &format!("size: {size}"))
-            .replace("memory: 512MiB", &format!("memory: {memory}"))
-    };
-    environment.write("manifests/web.yaml", &sized("8GiB", "512MiB"));
-    environment.start_sandbox();
-    done(&environment);
-    environment.write("manifests/web.yaml", &sized("4GiB", "1GiB"));
-    for arguments in [&["--dry-run"][..], &[]] {
-        let ran = environment.reconcile(arguments);
-        assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
-        assert!(
-            ran.stderr.contains("Container/web: rootfs has 8GiB, more than 4GiB: disks only grow"),
-            "{}",
-            ran.stderr
-        );
-        let text = sized("4GiB", "1GiB");
-        let (line, column) = text.lines().enumerate().find_map(|(n, l)| Some((n + 1, l.find("4GiB")? + 1))).unwrap();
-        assert!(ran.stderr.contains(&format!("manifests/web.yaml:{line}:{column}")), "{}", ran.stderr);
-        assert!(ran.stderr.contains("^^^^") && ran.stderr.contains("write 8GiB"), "{}", ran.stderr);
-        assert!(ran.stdout.contains("1 refused") || ran.stdout.contains("1 value refused"), "{}", ran.stdout);
+    for release in RELEASES {
+        let mut environment = Environment::with_site().on(release);
+        let sized = |size: &str, memory: &str| {
+            guest("web", 5)
+                .replace("size: 8GiB", &format!("size: {size}"))
+                .replace("memory: 512MiB", &format!("memory: {memory}"))
+        };
+        environment.write("manifests/web.yaml", &sized("8GiB", "512MiB"));
+        environment.start_sandbox();
+        done(&environment);
+        environment.write("manifests/web.yaml", &sized("4GiB", "1GiB"));
+        for arguments in [&["--dry-run"][..], &[]] {
+            let ran = environment.reconcile(arguments);
+            assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+            assert!(
+                ran.stderr.contains("Container/web: rootfs has 8GiB, more than 4GiB: disks only grow"),
+                "{}",
+                ran.stderr
+            );
+            let text = sized("4GiB", "1GiB");
+            let (line, column) =
+                text.lines().enumerate().find_map(|(n, l)| Some((n + 1, l.find("4GiB")? + 1))).unwrap();
+            assert!(ran.stderr.contains(&format!("manifests/web.yaml:{line}:{column}")), "{}", ran.stderr);
+            assert!(ran.stderr.contains("^^^^") && ran.stderr.contains("write 8GiB"), "{}", ran.stderr);
+            assert!(ran.stdout.contains("1 refused") || ran.stdout.contains("1 value refused"), "{}", ran.stdout);
+        }
+        let vmid = environment.ask(&Ask::Show)["guests"][0]["vmid"].as_u64().unwrap();
+        let config = environment.config(vmid);
+        assert_eq!(config["memory"], 1024);
+        assert!(config["rootfs"].as_str().unwrap().contains("size=8G"), "{config}");
+        let json = environment.reconcile(&["--dry-run", "--output", "json"]);
+        let line = json.stdout.lines().find(|line| line.contains("\"impossible\"") && line.contains("rootfs"));
+        assert!(line.is_some(), "{}", json.stdout);
     }
-    let vmid = environment.ask(&Ask::Show)["guests"][0]["vmid"].as_u64().unwrap();
-    let config = environment.config(vmid);
-    assert_eq!(config["memory"], 1024);
-    assert!(config["rootfs"].as_str().unwrap().contains("size=8G"), "{config}");
-    let json = environment.reconcile(&["--dry-run", "--output", "json"]);
-    let line = json.stdout.lines().find(|line| line.contains("\"impossible\"") && line.contains("rootfs"));
-    assert!(line.is_some(), "{}", json.stdout);
 }
 
 /// A Cloudflare that is down is asked a few times and named; everything else is done. How long that took is printed.

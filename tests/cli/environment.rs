@@ -20,6 +20,9 @@ use trueup::{
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_trueup");
 
+/// The releases of Proxmox VE on which the cases of guests are shown.
+pub const RELEASES: [&str; 2] = ["9.2", "8.4"];
+
 /// The zone of the small site.
 pub const ZONE: &str = "7d5e3c1b9a8f4602b3d4e5f6a7b8c9d0";
 
@@ -89,6 +92,7 @@ pub struct Ran {
 /// A home of its own.
 pub struct Environment {
     home: TempDir,
+    release: &'static str,
     sandbox: Option<Child>,
 }
 
@@ -97,7 +101,7 @@ impl Environment {
     pub fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("manifests")).unwrap();
-        Self { home, sandbox: None }
+        Self { home, release: RELEASES[0], sandbox: None }
     }
 
     /// With the small site and a guest.
@@ -106,6 +110,12 @@ impl Environment {
         environment.write("manifests/site.yaml", SITE);
         environment.write("manifests/web.yaml", &guest("web", 5));
         environment
+    }
+
+    /// Its sandbox plays this release.
+    pub fn on(mut self, release: &'static str) -> Self {
+        self.release = release;
+        self
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -157,7 +167,8 @@ impl Environment {
     pub fn start_sandbox_with(&mut self, more: &[&str]) {
         let arguments =
             ["sandbox", "serve", "--state", "sandbox", "--for", "manifests", "--fast", "--nft", "simulated"];
-        let mut child = self.command(&[&arguments[..], more].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        let arguments = [&arguments[..], &["--pve-version", self.release]].concat();
+        let mut child = self.command(&[&arguments, more].concat()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().starts_with("Try:")), "the sandbox did not start");
         self.sandbox = Some(child);

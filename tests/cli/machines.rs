@@ -1,10 +1,8 @@
 //! Virtual machines through the command: cloned, imported, changed, grown, adopted, destroyed, and reached, on both releases.
-use crate::environment::{Environment, SITE};
+use crate::environment::{Environment, RELEASES, SITE};
 use serde_json::{Value, json};
 use std::fs;
 use trueup::sandbox::{control::Ask, drift::Drift};
-
-const RELEASES: [&str; 2] = ["9.2", "8.4"];
 
 /// A machine of the clone's template, with ports and a slug.
 fn clone(spec: &str) -> String {
@@ -35,12 +33,12 @@ spec: {{ guest: build, slug: auto }}
 const KEYS: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIM64np/Snh1DrUjy3xYztYLpIHbCCTUO0V+32mAVuLuX ops@decent-cloud.org\n";
 
-fn environment(release: &str, machine: &str) -> Environment {
-    let mut environment = Environment::new();
+fn environment(release: &'static str, machine: &str) -> Environment {
+    let mut environment = Environment::new().on(release);
     environment.write("manifests/site.yaml", SITE);
     environment.write("manifests/ops.pub", KEYS);
     environment.write("manifests/machine.yaml", machine);
-    environment.start_sandbox_with(&["--pve-version", release]);
+    environment.start_sandbox();
     environment
 }
 
@@ -149,11 +147,11 @@ spec: {{ guest: store }}
             )
         };
         let root = "{ slot: scsi0, size: 16GiB, image: noble, storage: local, discard: true }";
-        let mut environment = Environment::new();
+        let mut environment = Environment::new().on(release);
         environment.write("manifests/site.yaml", SITE);
         fs::write(environment.path("manifests/noble.qcow2"), vec![3; 600_000]).unwrap();
         environment.write("manifests/machine.yaml", &machine(root));
-        environment.start_sandbox_with(&["--pve-version", release]);
+        environment.start_sandbox();
         reconciled(&environment);
         let made = config(&environment, 300);
         let value = |config: &Value, key: &str| config[key].as_str().unwrap_or_default().to_owned();

@@ -1,5 +1,5 @@
 //! What others made or changed: in the way, taken over, repaired, or not to be seen.
-use crate::environment::{Environment, ZONE, guest};
+use crate::environment::{Environment, RELEASES, ZONE, guest};
 use serde_json::json;
 use trueup::sandbox::{
     control::Ask,
@@ -10,7 +10,11 @@ use trueup::sandbox::{
 const NAME: &str = "k7m2p4.dc-lk.decent-cloud.org";
 
 fn site() -> Environment {
-    let mut environment = Environment::with_site();
+    site_on(RELEASES[0])
+}
+
+fn site_on(release: &'static str) -> Environment {
+    let mut environment = Environment::with_site().on(release);
     environment.write("manifests/web.yaml", &guest("web", 5).replace("slug: auto", "slug: k7m2p4"));
     environment.start_sandbox();
     environment
@@ -170,21 +174,27 @@ fn own((a, b): (&str, &str)) -> (String, String) {
 /// G3: the vmid is somebody else's. Nothing of it is changed, and the others converge.
 #[test]
 fn a_foreign_guest_at_our_vmid_is_a_conflict_and_stays_as_it_is() {
-    let environment = site();
-    environment.make_guest("pve1", 105, "theirs", 512, "vmbr1", "10.0.1.77/24,gw=10.0.1.1");
-    let before = environment.config(105);
-    let (web, _) = guest("web", 5).split_once("---\n").map(own).unwrap();
-    environment.write("manifests/web.yaml", &web.replace("  template:", "  vmid: 105\n  template:"));
-    environment.write("manifests/mail.yaml", &guest("mail", 9));
-    let ran = environment.reconcile(&[]);
-    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.contains("is held by container 105 (theirs)"), "{}", ran.stdout);
-    assert_eq!(environment.config(105), before);
-    let shown = environment.ask(&Ask::Show);
-    let guests = shown["guests"].as_array().unwrap();
-    assert_eq!(guests.iter().filter(|guest| guest["name"] == "mail" && guest["running"] == true).count(), 1, "{shown}");
-    let theirs = guests.iter().find(|guest| guest["vmid"] == 105).unwrap();
-    assert_eq!(theirs["running"], false, "nobody started it");
+    for release in RELEASES {
+        let environment = site_on(release);
+        environment.make_guest("pve1", 105, "theirs", 512, "vmbr1", "10.0.1.77/24,gw=10.0.1.1");
+        let before = environment.config(105);
+        let (web, _) = guest("web", 5).split_once("---\n").map(own).unwrap();
+        environment.write("manifests/web.yaml", &web.replace("  template:", "  vmid: 105\n  template:"));
+        environment.write("manifests/mail.yaml", &guest("mail", 9));
+        let ran = environment.reconcile(&[]);
+        assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("is held by container 105 (theirs)"), "{}", ran.stdout);
+        assert_eq!(environment.config(105), before);
+        let shown = environment.ask(&Ask::Show);
+        let guests = shown["guests"].as_array().unwrap();
+        assert_eq!(
+            guests.iter().filter(|guest| guest["name"] == "mail" && guest["running"] == true).count(),
+            1,
+            "{shown}"
+        );
+        let theirs = guests.iter().find(|guest| guest["vmid"] == 105).unwrap();
+        assert_eq!(theirs["running"], false, "nobody started it");
+    }
 }
 
 /// N3: after somebody's `nft flush ruleset` the next pass puts back what was there.
@@ -206,19 +216,22 @@ fn a_flushed_ruleset_is_put_back_by_the_next_pass() {
 /// C2, G1: one guest cannot be made. It says why with the end of the task's log, and everything else converges.
 #[test]
 fn one_broken_guest_stops_no_other() {
-    let environment = site();
-    let broken = guest("broken", 9).replace("template: debian-13", "template: local:vztmpl/no-such_1_amd64.tar.zst");
-    environment.write("manifests/broken.yaml", &broken);
-    let ran = environment.reconcile(&[]);
-    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.contains("volume 'local:vztmpl/no-such_1_amd64.tar.zst' does not exist"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("task log: "), "{}", ran.stdout);
-    let shown = environment.ask(&Ask::Show);
-    let guests = shown["guests"].as_array().unwrap();
-    assert!(guests.len() == 1 && guests[0]["name"] == "web" && guests[0]["running"] == true, "{shown}");
-    let to_web = |forward: &&serde_json::Value| forward["to"].as_str().unwrap().starts_with("10.0.1.5:");
-    assert_eq!(shown["forwards"].as_array().unwrap().iter().filter(to_web).count(), 10, "{shown}");
-    assert!(environment.records().iter().any(|record| record["name"] == NAME));
+    for release in RELEASES {
+        let environment = site_on(release);
+        let broken =
+            guest("broken", 9).replace("template: debian-13", "template: local:vztmpl/no-such_1_amd64.tar.zst");
+        environment.write("manifests/broken.yaml", &broken);
+        let ran = environment.reconcile(&[]);
+        assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("volume 'local:vztmpl/no-such_1_amd64.tar.zst' does not exist"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("task log: "), "{}", ran.stdout);
+        let shown = environment.ask(&Ask::Show);
+        let guests = shown["guests"].as_array().unwrap();
+        assert!(guests.len() == 1 && guests[0]["name"] == "web" && guests[0]["running"] == true, "{shown}");
+        let to_web = |forward: &&serde_json::Value| forward["to"].as_str().unwrap().starts_with("10.0.1.5:");
+        assert_eq!(shown["forwards"].as_array().unwrap().iter().filter(to_web).count(), 10, "{shown}");
+        assert!(environment.records().iter().any(|record| record["name"] == NAME));
+    }
 }
 
 /// C7: 11 of 100 names are too many to lose unasked, and consent is for exactly the list that was shown.

@@ -10,7 +10,8 @@ use tokio::runtime::Runtime;
 use trueup::{
     ledger,
     sandbox::{
-        faults::{Fault, When},
+        faults::{Fault, Logged, When},
+        proxmox::Release,
         seed::{Seed, ZONE},
         serve::{NetMode, Options, Running, serve},
     },
@@ -21,10 +22,14 @@ pub const WHOLE: &str = "whole";
 /// The example without its guests and what belongs to them.
 pub const LEFT: &str = "left";
 
+/// Stands for every system.
+pub const ANY: &str = "*";
+
 /// Calls that change files. Those on the sandbox's side are made by other processes and not seen.
 const OWN: &str = "rename,renameat,renameat2,fsync,fdatasync,pwrite64,ftruncate,unlink,unlinkat,link,linkat";
 
 pub struct Bed {
+    release: Release,
     directory: tempfile::TempDir,
     runtime: Runtime,
     running: Option<Running>,
@@ -44,7 +49,7 @@ fn copy(from: &Path, to: &Path) {
 
 impl Bed {
     /// Manifests, and no sandbox state yet.
-    pub fn new() -> Self {
+    pub fn new(release: Release) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/public-edge/manifests.yaml");
         let text = fs::read_to_string(example).unwrap();
@@ -52,12 +57,12 @@ impl Bed {
         fs::create_dir_all(&site).unwrap();
         fs::write(site.join("manifests.yaml"), text).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        Self { directory, runtime, running: None }
+        Self { release, directory, runtime, running: None }
     }
 
     /// The same, from files alone.
     pub fn copy(&self) -> Self {
-        let other = Self::new();
+        let other = Self::new(self.release);
         copy(self.directory.path(), other.directory.path());
         other
     }
@@ -67,8 +72,9 @@ impl Bed {
     }
 
     pub fn serve(&mut self) -> &Self {
-        let options =
-            Options { net: NetMode::Simulated, fast: true, seed: Seed::default(), ..Options::new(self.path("box")) };
+        let mut seed = Seed::default();
+        seed.proxmox.version = self.release;
+        let options = Options { net: NetMode::Simulated, fast: true, seed, ..Options::new(self.path("box")) };
         self.running = Some(self.runtime.block_on(serve(options)).unwrap());
         self
     }
@@ -85,6 +91,13 @@ impl Bed {
 
     pub fn writes(&self) -> u64 {
         self.site().faults.counts().1
+    }
+
+    /// How many of them were calls of this system, or of any.
+    pub fn writes_to(&self, system: &str) -> u64 {
+        let log = fs::read_to_string(self.path("box/calls.jsonl")).unwrap();
+        let calls = log.lines().map(|line| serde_json::from_str::<Logged>(line).unwrap());
+        calls.filter(|call| call.write && (system == ANY || call.system == system)).count() as u64
     }
 
     /// Puts the manifests of the phase into place; what goes is everything behind the Template.
@@ -143,10 +156,10 @@ impl Bed {
     }
 
     /// Kills the program while its nth write is held; what that was. `None`: the program ended without it.
-    pub fn kill_at(&mut self, manifests: &str, nth: u64, when: When) -> Option<String> {
+    pub fn kill_at(&mut self, manifests: &str, system: &str, nth: u64, when: When) -> Option<String> {
         self.choose(manifests);
         let consent = self.consent();
-        let rule = serde_json::json!({ "writes": true, "nth": nth, "what": "hold" });
+        let rule = serde_json::json!({ "system": system, "writes": true, "nth": nth, "what": "hold" });
         let mut fault: Fault = serde_json::from_value(rule).unwrap();
         fault.when = when;
         self.site().faults.add(fault).unwrap();
