@@ -5,7 +5,7 @@
 mod environment;
 mod scenario;
 
-use environment::Environment;
+use environment::{Environment, RELEASES};
 use scenario::Scenario;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, process::Command};
@@ -13,8 +13,6 @@ use trueup::providers::{
     proxmox::{PRIVILEGES, Privilege, Release, Role},
     sandbox_connection::Connection,
 };
-
-const VERSIONS: [&str; 2] = ["8.4", "9.2"];
 
 fn site(endpoint: &str, more: &str) -> String {
     format!(
@@ -35,11 +33,11 @@ spec:
 
 /// A sandbox whose Proxmox is reached as a real one is: by its address, its authority, and the token that was set up for what
 /// is declared in the end. What stands before is made.
-fn prepared(version: &str, scenario: Scenario) -> Environment {
-    let mut environment = Environment::new();
+fn prepared(version: &'static str, scenario: Scenario) -> Environment {
+    let mut environment = Environment::new().on(version);
     environment.write("manifests/site.yaml", &site("https://127.0.0.1:1", scenario.site));
     environment.write("manifests/guests.yaml", scenario.then);
-    environment.start_sandbox_with(&["--pve-version", version]);
+    environment.start_sandbox();
     let connection = Connection::read(&environment.path("sandbox")).unwrap();
     environment.write("manifests/site.yaml", &site(&connection.proxmox.url, scenario.site));
     std::fs::copy(&connection.proxmox.ca, environment.path("manifests/ca.pem")).unwrap();
@@ -71,7 +69,7 @@ fn set_role(environment: &Environment, role: Role, privileges: &BTreeSet<&str>) 
 
 /// Without `name`, a pass fails and names it with its path, and so does the doctor, who names the role too; with it again,
 /// everything is made.
-fn is_needed(role: Role, name: &'static str, path: &str, scenario: Scenario, version: &str) {
+fn is_needed(role: Role, name: &'static str, path: &str, scenario: Scenario, version: &'static str) {
     let release: Release = version.parse().unwrap();
     let all = role.privileges(release);
     if !all.contains(name) {
@@ -102,7 +100,7 @@ macro_rules! needed {
         $(
             #[test]
             fn $test() {
-                for version in VERSIONS {
+                for version in RELEASES {
                     is_needed(Role::$role, $name, $path, scenario::$scenario, version);
                 }
             }
@@ -146,17 +144,17 @@ needed! {
 fn every_privilege_has_its_test() {
     let all: BTreeSet<_> = PRIVILEGES.iter().map(|p| (p.role, p.name)).collect();
     assert_eq!(all, TESTED.iter().copied().collect());
-    assert!(PRIVILEGES.iter().all(|p: &Privilege| VERSIONS.iter().any(|v| p.is_in(v.parse().unwrap()))));
+    assert!(PRIVILEGES.iter().all(|p: &Privilege| RELEASES.iter().any(|v| p.is_in(v.parse().unwrap()))));
 }
 
 /// The account of the sandbox, with which demo and tests run, holds these roles and nothing else.
 #[test]
 fn the_sandbox_gives_the_product_these_roles_and_no_more() {
-    for version in VERSIONS {
-        let mut environment = Environment::new();
+    for version in RELEASES {
+        let mut environment = Environment::new().on(version);
         environment.write("manifests/site.yaml", &site("https://127.0.0.1:1", ""));
         environment.write("manifests/guests.yaml", scenario::CONTAINERS.then);
-        environment.start_sandbox_with(&["--pve-version", version]);
+        environment.start_sandbox();
         let release: Release = version.parse().unwrap();
         let roles = PRIVILEGES.iter().filter(|p| p.is_in(release)).map(|p| p.role.to_string());
         let acl = environment.call("proxmox", "GET", "/api2/json/access/acl", None)["data"].clone();

@@ -160,15 +160,10 @@ impl Environment {
 
     /// Starts a sandbox for the manifests, in a process of its own, and waits until it serves.
     pub fn start_sandbox(&mut self) {
-        self.start_sandbox_with(&[]);
-    }
-
-    /// The same with further arguments.
-    pub fn start_sandbox_with(&mut self, more: &[&str]) {
         let arguments =
             ["sandbox", "serve", "--state", "sandbox", "--for", "manifests", "--fast", "--nft", "simulated"];
         let arguments = [&arguments[..], &["--pve-version", self.release]].concat();
-        let mut child = self.command(&[&arguments, more].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = self.command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().starts_with("Try:")), "the sandbox did not start");
         self.sandbox = Some(child);
