@@ -2,8 +2,8 @@
 use super::{Guest, Live, Scope, machine};
 use crate::{
     model::{
-        Answer, Class, Deletion, Failure, Foreign, Found, Inventory, Observation, Observed, Ours, Reference, Revision,
-        Vmid,
+        Answer, Class, Deletion, Failure, Foreign, Found, Inventory, Mark, Observation, Observed, Ours, Reference,
+        Revision, Vmid,
     },
     providers::{
         Providers,
@@ -98,7 +98,7 @@ pub async fn look(providers: &Providers, scope: &Scope, keys: &[Vmid]) -> Answer
 async fn at_home(pve: &Proxmox, scope: &Scope, vmid: u32) -> Answer<Option<(proxmox::Guest, Live)>> {
     let Some(mut guest) = pve.last_seen(vmid) else { return Ok(None) };
     guest.power = Power::Unknown;
-    let Some(mut live) = live(pve, scope, &guest).await? else { return Ok(None) };
+    let Some(mut live) = live(pve, &Claim::on(scope, &guest), &guest).await? else { return Ok(None) };
     live.template = live.config.get("template").is_some_and(|set| set == "1");
     let name = if guest.kind == GuestType::Lxc { "hostname" } else { "name" };
     guest.name = live.config.get(name).map(str::to_owned);
@@ -128,10 +128,10 @@ async fn read(providers: &Providers, scope: &Scope, guests: Vec<proxmox::Guest>)
     let pve = client(providers)?;
     let mut reading = JoinSet::new();
     for guest in guests {
-        let (pve, secrets, scope) = (pve.clone(), providers.secrets.clone(), scope.clone());
+        let (pve, secrets, claim) = (pve.clone(), providers.secrets.clone(), Claim::on(scope, &guest));
         let keys = Vmid::try_from(guest.vmid).ok().and_then(|vmid| scope.keys.get(&vmid).cloned());
         reading.spawn(async move {
-            let mut live = live(&pve, &scope, &guest).await;
+            let mut live = live(&pve, &claim, &guest).await;
             if let (Ok(Some(live)), Some(file)) = (&mut live, keys) {
                 live.machine.other_keys = has_other_keys(live, &secrets, file).await;
             }
@@ -149,8 +149,30 @@ async fn read(providers: &Providers, scope: &Scope, guests: Vec<proxmox::Guest>)
     Ok(inventory)
 }
 
+/// What this site may say of a guest before it has been looked at. The whole scope knows every guest, and each guest is looked
+/// at with a copy.
+struct Claim {
+    site: String,
+    is_wanted: bool,
+}
+
+impl Claim {
+    fn on(scope: &Scope, guest: &proxmox::Guest) -> Self {
+        Self { site: scope.site.clone(), is_wanted: is_wanted(scope, guest) }
+    }
+
+    /// By the mark that a guest carries, if it carries one.
+    fn whose(&self, mark: Option<Mark>) -> Whose {
+        match mark {
+            Some(mark) if mark.site == self.site => Whose::Ours,
+            Some(_) if !self.is_wanted => Whose::Theirs,
+            _ => Whose::ToBeTaken,
+        }
+    }
+}
+
 /// `None`: it has gone since it was listed.
-async fn live(pve: &Proxmox, scope: &Scope, guest: &proxmox::Guest) -> Answer<Option<Live>> {
+async fn live(pve: &Proxmox, claim: &Claim, guest: &proxmox::Guest) -> Answer<Option<Live>> {
     let at = guest.at();
     let mut live = Live {
         kind: guest.kind,
@@ -173,12 +195,7 @@ async fn live(pve: &Proxmox, scope: &Scope, guest: &proxmox::Guest) -> Answer<Op
         live.addresses = addresses(pve, guest, &live).await?;
         return Ok(Some(live));
     }
-    let site = notes::stamp(live.notes()).map(|stamp| stamp.mark.site);
-    let whose = match site {
-        Some(site) if site == scope.site => Whose::Ours,
-        Some(_) if !is_wanted(scope, guest) => Whose::Theirs,
-        _ => Whose::ToBeTaken,
-    };
+    let whose = claim.whose(notes::stamp(live.notes()).map(|stamp| stamp.mark));
     match look_at_machine(pve, &at, whose, &mut live).await {
         Err(gone) if gone.class == Class::NotFound => Ok(None),
         looked => looked.map(|()| Some(live)),
