@@ -57,15 +57,11 @@ fn of_virtual_machine(spec: &VirtualMachine) -> Vec<Role> {
     needed.into_iter().filter_map(|(role, needed)| needed.then_some(role)).collect()
 }
 
-/// The pools whose members are looked after. A virtual machine is put into its pool when it is made, which needs no right
-/// there.
+/// The pools whose members are looked after.
 fn pools(declarations: &Declarations) -> BTreeSet<String> {
-    declarations
-        .containers
-        .values()
-        .filter_map(|container| container.spec.pool.as_ref())
-        .map(ToString::to_string)
-        .collect()
+    let containers = declarations.containers.values().filter_map(|container| container.spec.pool.as_ref());
+    let machines = declarations.virtual_machines.values().filter_map(|machine| machine.spec.pool.as_ref());
+    containers.chain(machines).map(ToString::to_string).collect()
 }
 
 /// The nodes among which one is chosen by free memory.

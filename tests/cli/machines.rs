@@ -47,6 +47,12 @@ fn config(environment: &Environment, vmid: u32) -> Value {
     environment.call("proxmox", "GET", &path, None)["data"].clone()
 }
 
+/// The ids of a pool's guests.
+fn members(environment: &Environment, pool: &str) -> Vec<Value> {
+    let pool = environment.call("proxmox", "GET", &format!("/api2/json/pools/{pool}"), None)["data"].clone();
+    pool["members"].as_array().unwrap().iter().map(|member| member["vmid"].clone()).collect()
+}
+
 fn lease(environment: &Environment, address: &str) {
     let (guest, interface) = ("9101".to_owned(), "eth0".to_owned());
     environment.ask(&Ask::Drift(Drift::Lease { guest, interface, address: address.parse().unwrap() }));
@@ -72,8 +78,11 @@ fn reconciled(environment: &Environment) -> String {
 fn a_clone_is_settled_started_reached_and_followed() {
     for release in RELEASES {
         let big = "  cores: 4\n  memory: 8GiB\n  disks: [{ slot: scsi0, size: 32GiB }]\n";
-        let stopped = format!("{big}  state: stopped\n");
+        let stopped = format!("{big}  state: stopped\n  pool: lab\n");
         let environment = environment(release, &clone(&stopped));
+        for pool in ["lab", "office"] {
+            environment.call("proxmox", "POST", "/api2/json/pools", Some(json!({ "poolid": pool })));
+        }
         let told = reconciled(&environment);
         assert!(told.contains("a copy of 9000"), "{told}");
         let made = config(&environment, 9101);
@@ -83,7 +92,9 @@ fn a_clone_is_settled_started_reached_and_followed() {
         assert_eq!((text("ciuser").as_str(), text("ipconfig0").as_str()), ("ops", "ip=dhcp"));
         assert!(text("sshkeys").starts_with("ssh-ed25519%20AAAAC3"), "{made}");
         assert!(targets(&environment).is_empty(), "no address is known yet");
+        assert_eq!(members(&environment, "lab"), [json!(9101)]);
 
+        // Where it is not said any more, it is left to people.
         environment.write("manifests/machine.yaml", &clone(big));
         lease(&environment, "10.0.1.23/24");
         reconciled(&environment);
@@ -97,11 +108,13 @@ fn a_clone_is_settled_started_reached_and_followed() {
         reconciled(&environment);
         assert_eq!(targets(&environment), ["10.0.1.77"]);
 
-        // More cores wait for a restart, which happens where it is allowed.
-        let more = format!("{}  restartPolicy: whenNeeded\n", big.replace("cores: 4", "cores: 6"));
+        // More cores wait for a restart, which happens where it is allowed. Another pool takes it from the one that it was in.
+        let more = format!("{}  restartPolicy: whenNeeded\n  pool: office\n", big.replace("cores: 4", "cores: 6"));
         environment.write("manifests/machine.yaml", &clone(&more));
         let told = reconciled(&environment);
-        assert!(told.contains("restart"), "{told}");
+        assert!(told.contains("restart") && told.contains("lab -> office"), "{told}");
+        let (lab, office) = (members(&environment, "lab"), members(&environment, "office"));
+        assert_eq!((lab, office), (vec![], vec![json!(9101)]));
         assert_eq!(config(&environment, 9101)["cores"], 6);
         let pending = environment.call("proxmox", "GET", "/api2/json/nodes/pve1/qemu/9101/pending", None);
         assert!(!pending.to_string().contains("\"pending\""), "{pending}");

@@ -156,7 +156,6 @@ fn desired(
         firmware,
         password: cloud.and_then(|c| c.password.clone()),
         ssh_keys: cloud.and_then(|c| c.ssh_keys.as_ref()).map(|keys| keys.file.clone()),
-        pool: spec.pool.as_ref().map(ToString::to_string),
         leased: is_leased(spec),
     };
     Ok(Desired {
@@ -170,8 +169,7 @@ fn desired(
         }),
         protection: spec.protection,
         tags: spec.tags.iter().map(ToString::to_string).collect(),
-        // Its body has the pool that it is made in.
-        pool: None,
+        pool: spec.pool.as_ref().map(ToString::to_string),
         notes: None,
         running: spec.state == State::Running,
         restarts: restarts(declarations, &spec.restart_policy),

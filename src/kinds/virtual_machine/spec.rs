@@ -109,7 +109,7 @@ pub struct VirtualMachine {
     /// Tags, beside our own. Tags that others gave it stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
-    /// The pool that it is made in.
+    /// The pool that it is a member of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<Identifier>,
     /// Whether it runs.

@@ -28,8 +28,6 @@ pub struct Machine {
     pub password: Option<Reference>,
     /// The file of the public keys that cloud-init gives its user.
     pub ssh_keys: Option<String>,
-    /// The pool that it is made in.
-    pub pool: Option<String>,
     /// Some of its addresses are known only while it runs, and its agent is there to tell them.
     pub leased: bool,
 }

@@ -21,7 +21,6 @@ pub fn parameters(desired: &Machine) -> BTreeMap<String, String> {
     out.extend(desired.drive.as_ref().map(|drive| (drive.slot.clone(), format!("{}:cloudinit", drive.storage))));
     let cards = desired.cards.iter().flatten();
     out.extend(cards.map(|(n, card)| (format!("net{n}"), card.over(None))));
-    out.extend(desired.pool.clone().map(|pool| ("pool".to_owned(), pool)));
     out
 }
 

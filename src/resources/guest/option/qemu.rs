@@ -97,7 +97,7 @@ pub const ALL: &[GuestOption] = &[
     on("onboot", Field("startOnBoot"), AtOnce, Privilege("VM.Config.Options")),
     on("ostype", Field("osType"), AtStart, Privilege("VM.Config.Options")),
     on("parallel[n]", Left("a device of the node"), AtStart, Root),
-    on("pool", Field("pool"), AtCreation, Privilege("VM.Allocate on the pool")),
+    on("pool", Field("pool"), AtOnce, Privilege("VM.Allocate and Pool.Allocate on the pool")),
     on("protection", Field("protection"), AtOnce, Privilege("VM.Config.Options")),
     on("reboot", Left("what a reboot from inside does; the default is right"), AtStart, Privilege("VM.Config.Options")),
     on("revert", Ours("takes back what is pending and no longer wanted"), Call, Privilege("the option's own")),
