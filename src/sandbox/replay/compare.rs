@@ -22,7 +22,7 @@ static LEFT_OUT: LazyLock<Option<Regex>> =
 /// What names a row of a list, the first that it has.
 const NAMES: &[&str] = &[
     "upid", "id", "key", "volid", "vmid", "storage", "iface", "realm", "subdir", "roleid", "userid", "tokenid",
-    "groupid", "poolid", "name", "node", "macro", "Package",
+    "groupid", "poolid", "name", "node", "macro",
 ];
 
 /// Compares the answers of one scenario, whose values are mapped as they are met.

@@ -29,7 +29,6 @@ pub mod network;
 pub mod node;
 pub mod node_files;
 pub mod node_guests;
-pub mod node_packages;
 pub mod node_reads;
 pub mod pools;
 pub mod prune;
@@ -95,7 +94,6 @@ const FAMILIES: &[&[Endpoint]] = &[
     node::ENDPOINTS,
     node_files::ENDPOINTS,
     node_guests::ENDPOINTS,
-    node_packages::ENDPOINTS,
     node_reads::ENDPOINTS,
     pools::ENDPOINTS,
     prune::ENDPOINTS,
