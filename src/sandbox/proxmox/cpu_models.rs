@@ -114,7 +114,7 @@ const ARM: &[&str] = &[
     "max",
 ];
 
-/// The flags that may be set for a machine, beside its model, with what they do.
+/// The flags that may be set for a machine, beside its model, with what they do in words of ours.
 pub const FLAGS: &[(&str, &str)] = &[
     ("aes", "AES in hardware"),
     ("amd-no-ssb", "tells the guest that the processor has no speculative store bypass (AMD)"),

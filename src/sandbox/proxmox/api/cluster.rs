@@ -51,7 +51,7 @@ fn resources(call: &mut Call<'_>) -> Result<Answer> {
                 let more = json!({
                     "maxcpu": node.cpus, "maxmem": node.memory, "mem": node.memory / 16, "cpu": 0.05, "cgroup-mode": 2,
                     "uptime": call.world.now.saturating_sub(state.booted) / 1000,
-                    "maxdisk": 270553174016u64, "disk": 26869193216u64,
+                    "maxdisk": super::node::ROOT.0, "disk": super::node::ROOT.1,
                 });
                 merge(&mut row, more);
             }

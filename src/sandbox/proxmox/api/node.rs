@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 pub const ENDPOINTS: &[Endpoint] = &[on("GET", "/nodes", list), on("GET", "/nodes/{node}/status", status)];
 
 /// The kernel that every simulated node runs.
-pub const KERNEL: &str = "6.17.2-1-pve";
+const KERNEL: &str = "6.17.2-1-pve";
+/// The bytes of a node's root file system, and how many of them are taken.
+pub const ROOT: (u64, u64) = (270_553_174_016, 26_869_193_216);
 const BUILD: &str = "#1 SMP PREEMPT_DYNAMIC";
 
 fn list(call: &mut Call<'_>) -> Result<Answer> {
@@ -26,8 +28,8 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
             row.insert("maxmem".into(), json!(node.memory));
             row.insert("mem".into(), json!(node.memory / 16));
             row.insert("cpu".into(), json!(0.05));
-            row.insert("maxdisk".into(), json!(270553174016u64));
-            row.insert("disk".into(), json!(26869193216u64));
+            row.insert("maxdisk".into(), json!(ROOT.0));
+            row.insert("disk".into(), json!(ROOT.1));
             row.insert("uptime".into(), json!(call.world.now.saturating_sub(state.booted) / 1000));
         }
         row
@@ -43,20 +45,20 @@ fn fingerprint(node: &str) -> String {
 }
 
 fn status(call: &mut Call<'_>) -> Result<Answer> {
-    let (version, ..) = call.world.release().spelled();
+    let (version, _, build) = call.world.release().spelled();
     let state = &call.world.state;
     let name = call.node();
     let node = state.nodes.get(&name).cloned().unwrap_or_default();
     let (used, swap) = (node.memory / 16, 0);
     Ok(json!({
-        "pveversion": format!("pve-manager/{version}/14a22df3"),
+        "pveversion": format!("pve-manager/{version}/{build}"),
         "kversion": format!("Linux {KERNEL} {BUILD}"),
         "current-kernel": {"sysname": "Linux", "release": KERNEL, "version": BUILD, "machine": "x86_64"},
         "boot-info": {"mode": "legacy-bios"}, "uptime": call.world.now.saturating_sub(state.booted) / 1000,
         "cpu": 0.05, "wait": 0, "idle": 0, "loadavg": ["0.10", "0.10", "0.10"],
         "memory": {"total": node.memory, "used": used, "free": node.memory - used, "available": node.memory - used},
         "swap": {"total": swap, "used": swap, "free": swap},
-        "rootfs": {"total": 270553174016u64, "used": 26869193216u64, "free": 243683980800u64, "avail": 230000000000u64},
+        "rootfs": {"total": ROOT.0, "used": ROOT.1, "free": ROOT.0 - ROOT.1, "avail": 230000000000u64},
         "cpuinfo": {
             "cpus": node.cpus, "cores": node.cpus, "sockets": 1, "user_hz": 100, "model": "AMD EPYC",
             "vendor": "AuthenticAMD", "family": "26", "mhz": "2596.122", "flags": "fpu tsc msr pae cx8 apic sse sse2 syscall nx",

@@ -71,8 +71,8 @@ fn node(call: &mut Call<'_>) -> Result<Answer> {
             ("memused", json!(node.memory / 16)),
             ("swaptotal", json!(0)),
             ("swapused", json!(0)),
-            ("roottotal", json!(270_553_174_016_u64)),
-            ("rootused", json!(26_869_193_216_u64)),
+            ("roottotal", json!(super::node::ROOT.0)),
+            ("rootused", json!(super::node::ROOT.1)),
             ("netin", json!(0)),
             ("netout", json!(0)),
         ]);

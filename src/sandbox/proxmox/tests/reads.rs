@@ -1,6 +1,6 @@
 //! Reads about a node and what runs on it.
 use super::client::{Client, encode};
-use crate::sandbox::proxmox::{Page, Seed, Timing};
+use crate::sandbox::proxmox::{Page, Release, Seed, Timing};
 use serde_json::json;
 
 #[tokio::test]
@@ -30,13 +30,14 @@ async fn processor_models_are_listed_and_others_refused() {
 }
 
 #[tokio::test]
-async fn packages_name_the_running_manager_and_kernel() {
-    let client = Client::fast();
-    let packages = client.get("/nodes/pve1/apt/versions").await;
-    let of = |name: &str| packages.as_array().unwrap().iter().find(|p| p["Package"] == name).cloned().unwrap();
-    assert_eq!(of("pve-manager")["ManagerVersion"], "9.2.11/14a22df3");
-    let kernel = client.get("/nodes/pve1/status").await["current-kernel"]["release"].clone();
-    assert_eq!(of("proxmox-ve")["RunningKernel"], kernel);
+async fn a_node_tells_of_the_release_that_the_api_tells_of() {
+    for version in [Release::V9_2_11, Release::V8_4_21] {
+        let client = Client::with(Seed { version, ..Seed::default() }, Timing::Fast);
+        let told = client.get("/version").await;
+        let (number, build) = (told["version"].as_str().unwrap(), told["repoid"].as_str().unwrap());
+        let status = client.get("/nodes/pve1/status").await;
+        assert_eq!(status["pveversion"], format!("pve-manager/{number}/{build}"));
+    }
 }
 
 #[tokio::test]
