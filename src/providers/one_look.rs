@@ -5,7 +5,8 @@ use crate::model::Answer;
 use std::{future::Future, sync::Arc};
 use tokio::sync::OnceCell;
 
-/// The readings of one look. The default shares nothing: whoever looks right before a write reads anew.
+/// The readings of one look at a site, which has one zone and one account. The default shares nothing: whoever looks right before
+/// a write reads anew.
 #[derive(Clone, Default)]
 pub struct OneLook {
     pub guests: Shared<Vec<proxmox::Guest>>,
