@@ -8,8 +8,8 @@ use std::{
     },
 };
 
-/// Seeds in CI, unless TRUEUP_SEEDS says otherwise: about a second of one core each, and 1,000 take nine minutes of two. The laws of
-/// the engine run over more worlds than that in memory.
+/// Seeds in CI, unless TRUEUP_SEEDS says otherwise: about a second of one core each, and 1,000 take nine minutes of two. The same
+/// laws hold over more worlds than that in memory: `src/engine/tests/`.
 const SEEDS: u64 = 500;
 
 fn number(name: &str) -> Option<u64> {

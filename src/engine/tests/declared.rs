@@ -1,7 +1,7 @@
 //! What is declared, and which things that wants: the list of resources of this site.
 use super::{
-    site::{Site, Stored},
-    things::{Desired, Line, Live, Pipe, Room, SITE, Sign, Thing},
+    site::{Place, Site, Stored},
+    things::{Desired, Line, Pipe, Room, SITE, Sign, Thing},
 };
 use crate::{
     engine::{Estate, Options, Report, pass},
@@ -20,6 +20,22 @@ pub struct Specs {
     pub signs: BTreeMap<String, String>,
     pub policy: Option<Deletion>,
     pub adopt: bool,
+}
+
+impl Specs {
+    /// How many objects that comes to.
+    pub fn count(&self) -> usize {
+        self.rooms.len() + self.pipes.len() + self.lines.len() + self.signs.len()
+    }
+
+    pub fn wants(&self, (resource, key): &Place) -> bool {
+        match *resource {
+            "room" => self.rooms.contains_key(key),
+            "pipe" => self.pipes.contains_key(key),
+            "line" => self.lines.contains_key(key),
+            _ => self.signs.contains_key(key),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -154,8 +170,5 @@ pub async fn plain(site: &Arc<Site>, specs: &Specs) -> Report {
 
 /// Puts something there that is not ours.
 pub fn foreign(site: &Site, resource: &'static str, key: &str) -> Stored {
-    let live = Live { content: "theirs".into(), links: vec![], matter: 7, output: Some("theirs".into()) };
-    let stored = Stored { mark: None, live, revision: 1 };
-    site.state().objects.insert((resource, key.into()), stored.clone());
-    stored
+    site.state().foreign(resource, key)
 }

@@ -41,6 +41,17 @@ pub enum At {
 
 type Meddling = (String, fn(&mut State));
 
+/// What somebody else does right before the nth question (from 1), counted over all looks.
+pub type Deed = (usize, Box<dyn FnOnce(&mut State) + Send>);
+
+/// One change of one object, with what the look before it showed.
+pub struct Write {
+    pub key: String,
+    pub mark: Mark,
+    pub change: Change,
+    pub seen: Option<Live>,
+}
+
 #[derive(Default)]
 pub struct State {
     pub objects: BTreeMap<Place, Stored>,
@@ -59,6 +70,15 @@ pub struct State {
     pub dead: bool,
     /// Somebody else acts right before this write.
     pub meddling: Option<Meddling>,
+    pub deed: Option<Deed>,
+    /// Looks that were tried, at a whole resource or at some of it.
+    asked: BTreeMap<&'static str, usize>,
+    /// This look (from 1) at this resource shows what the one before it showed.
+    pub stale: Option<(&'static str, usize)>,
+    /// What the last look at each resource could see; a stale one is answered from it.
+    pub past: BTreeMap<&'static str, BTreeMap<String, Found<Live>>>,
+    /// Stale answers that were not what is there.
+    pub misled: usize,
     flying: BTreeMap<&'static str, usize>,
     pub peak: BTreeMap<&'static str, usize>,
     next: usize,
@@ -80,7 +100,9 @@ impl Site {
     /// All is well again; what exists stays.
     pub fn heal(&self) {
         let mut state = self.state();
-        *state = State { objects: std::mem::take(&mut state.objects), next: state.next, ..State::default() };
+        let objects = std::mem::take(&mut state.objects);
+        let past = std::mem::take(&mut state.past);
+        *state = State { objects, past, next: state.next, ..State::default() };
     }
 
     pub fn fault(&self, at: At, when: When, how: How) {
@@ -92,28 +114,20 @@ impl Site {
     }
 
     pub fn read(&self, resource: &'static str) -> Answer<BTreeMap<String, Found<Live>>> {
-        let state = self.state();
-        if state.dead || state.blind.contains(resource) {
-            return Err(failure(Class::Unreachable, &format!("read {resource}")));
-        }
-        let of = state.objects.iter().filter(|((name, _), _)| *name == resource);
-        Ok(of.map(|((_, key), stored)| (key.clone(), found(stored))).collect())
+        self.state().answer(resource, &format!("read {resource}"))
     }
 
     pub fn look(&self, resource: &'static str, keys: &[String]) -> Answer<BTreeMap<String, Found<Live>>> {
-        let state = self.state();
-        if state.dead || state.blind.contains(resource) {
-            return Err(failure(Class::Unreachable, &format!("look at {resource}")));
-        }
-        let there = keys.iter().filter_map(|key| Some((key, state.objects.get(&(resource, key.clone()))?)));
-        Ok(there.map(|(key, stored)| (key.clone(), found(stored))).collect())
+        let mut all = self.state().answer(resource, &format!("look at {resource}"))?;
+        all.retain(|key, _| keys.contains(key));
+        Ok(all)
     }
 
     /// One call of a provider takes ten milliseconds.
-    pub async fn call(&self, resource: &'static str, acts: Vec<(String, Mark, Change)>) -> Vec<Answer<()>> {
+    pub async fn call(&self, resource: &'static str, writes: Vec<Write>) -> Vec<Answer<()>> {
         {
             let mut state = self.state();
-            state.calls.push((resource, acts.len()));
+            state.calls.push((resource, writes.len()));
             let flying = state.flying.entry(resource).or_default();
             *flying += 1;
             let flying = *flying;
@@ -121,16 +135,16 @@ impl Site {
             *peak = flying.max(*peak);
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let answers = acts.into_iter().map(|(key, mark, change)| self.write(resource, &key, mark, &change)).collect();
+        let answers = writes.into_iter().map(|write| self.write(resource, write)).collect();
         if let Some(flying) = self.state().flying.get_mut(resource) {
             *flying -= 1;
         }
         answers
     }
 
-    fn write(&self, resource: &'static str, key: &str, mark: Mark, change: &Change) -> Answer<()> {
+    fn write(&self, resource: &'static str, write: Write) -> Answer<()> {
         let mut state = self.state();
-        let line = format!("{resource}/{key} {}", change.word());
+        let line = format!("{resource}/{} {}", write.key, write.change.word());
         if state.dead {
             return Err(failure(Class::Unreachable, &line));
         }
@@ -139,7 +153,7 @@ impl Site {
             meddle(&mut state);
         }
         state.suffer(When::Before, &line)?;
-        state.effect(resource, key, mark, change)?;
+        state.effect(resource, write)?;
         state.log.push(line.clone());
         state.suffer(When::After, &line)
     }
@@ -155,6 +169,35 @@ fn found(stored: &Stored) -> Found<Live> {
 }
 
 impl State {
+    /// What a look at a resource shows: what is there, or what was there.
+    fn answer(&mut self, resource: &'static str, attempted: &str) -> Answer<BTreeMap<String, Found<Live>>> {
+        *self.asked.entry(resource).or_default() += 1;
+        let (all, nth) = (self.asked.values().sum::<usize>(), self.asked[resource]);
+        if let Some((_, deed)) = self.deed.take_if(|(nth, _)| *nth == all) {
+            deed(self);
+        }
+        if self.dead || self.blind.contains(resource) {
+            return Err(failure(Class::Unreachable, attempted));
+        }
+        let of = self.objects.iter().filter(|((name, _), _)| *name == resource);
+        let now: BTreeMap<_, _> = of.map(|((_, key), stored)| (key.clone(), found(stored))).collect();
+        match self.past.insert(resource, now.clone()) {
+            Some(before) if self.stale == Some((resource, nth)) => {
+                self.misled += usize::from(before != now);
+                Ok(before)
+            }
+            _ => Ok(now),
+        }
+    }
+
+    /// Puts something there that is not ours, in place of what is there.
+    pub fn foreign(&mut self, resource: &'static str, key: &str) -> Stored {
+        let live = Live { content: "theirs".into(), links: vec![], matter: 7, output: Some("theirs".into()) };
+        let stored = Stored { mark: None, live, revision: 1 };
+        self.objects.insert((resource, key.into()), stored.clone());
+        stored
+    }
+
     fn suffer(&mut self, when: When, line: &str) -> Answer<()> {
         let nth = self.tried.len();
         let hit = self.faults.iter_mut().find_map(|(at, at_when, how)| {
@@ -178,18 +221,22 @@ impl State {
         }
     }
 
-    fn effect(&mut self, resource: &'static str, key: &str, mark: Mark, change: &Change) -> Answer<()> {
-        let place = (resource, key.to_string());
+    /// A write says what it was made for, as one with a digest does: where something else is there, it is refused.
+    fn effect(&mut self, resource: &'static str, write: Write) -> Answer<()> {
+        let Write { key, mark, change, seen } = write;
+        let place = (resource, key.clone());
         self.next += 1;
         let fresh = format!("{resource}-{}", self.next);
         let there = self.objects.get_mut(&place);
-        let absent = || failure(Class::NotFound, key);
         match (change, there) {
-            (Change::Make { .. }, Some(_)) => return Err(failure(Class::Conflict, key)),
+            (Change::Make { .. }, Some(_)) => return Err(failure(Class::Conflict, &key)),
+            (_, Some(stored)) if seen.is_some_and(|seen| seen != stored.live) => {
+                return Err(failure(Class::Conflict, &key));
+            }
             (Change::Make { content, links, matter }, None) => {
                 // A line has its id at once; a room gets its address when it starts.
                 let output = (resource == "line").then_some(fresh);
-                let live = Live { content: content.clone(), links: links.clone(), matter: *matter, output };
+                let live = Live { content, links, matter, output };
                 self.objects.insert(place, Stored { mark: Some(mark), live, revision: 1 });
             }
             (Change::Remove, Some(_)) => {
@@ -207,11 +254,11 @@ impl State {
                 // A moody object spells everything in its own way.
                 let moody = if content == "moody" { "!" } else { "" };
                 stored.live.content = format!("{content}{moody}");
-                stored.live.links = links.clone();
+                stored.live.links = links;
                 stored.mark = Some(mark);
                 stored.revision += 1;
             }
-            (_, None) => return Err(absent()),
+            (_, None) => return Err(failure(Class::NotFound, &key)),
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Four resources of one shape, in building order. A `pipe` leads to the address of a room, which it has only when started;
 //! a `line` leads into a room and gets its id from the site; a `sign` shows the id of a line.
-use super::site::Site;
+use super::site::{Site, Write};
 use crate::{
     model::{Answer, Disruption, Draft, Inventory, ObjectId, Observation, Observed, Resource, Sides, Verb},
     providers::Providers,
@@ -122,6 +122,10 @@ impl<const N: usize> Resource for Thing<N> {
     }
 }
 
+fn write<const N: usize>(act: Act<'_, Thing<N>>) -> Write {
+    Write { key: act.key.clone(), mark: act.mark.clone(), change: act.change.clone(), seen: act.seen.cloned() }
+}
+
 impl<const N: usize> Driver for Thing<N> {
     const SYSTEM: System = [System::Proxmox, System::Nftables, System::Cloudflare, System::Cloudflare][N];
     const BATCH: usize = [1, 8, 1, 4][N];
@@ -149,12 +153,10 @@ impl<const N: usize> Driver for Thing<N> {
     }
 
     async fn apply(_: &Providers, site: &Arc<Site>, act: Act<'_, Self>) -> Answer<()> {
-        let one = vec![(act.key.clone(), act.mark.clone(), act.change.clone())];
-        site.call(Self::NAME, one).await.remove(0)
+        site.call(Self::NAME, vec![write(act)]).await.remove(0)
     }
 
     async fn apply_all(_: &Providers, site: &Arc<Site>, acts: Vec<Act<'_, Self>>) -> Vec<Answer<()>> {
-        let acts = acts.into_iter().map(|act| (act.key.clone(), act.mark.clone(), act.change.clone()));
-        site.call(Self::NAME, acts.collect()).await
+        site.call(Self::NAME, acts.into_iter().map(write).collect()).await
     }
 }
