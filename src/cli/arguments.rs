@@ -3,18 +3,7 @@ use super::{
     check::Check, completions::Completions, coverage::Coverage, doctor::Doctor, import::Import, lock::Lock, man::Man,
     reconcile::Reconcile, sandbox::Sandbox, schema::Schema, setup::Setup, status::Status,
 };
-use clap::{Parser, Subcommand, ValueEnum};
-
-/// The exit codes, as every command that makes or applies a plan explains them.
-pub(super) const EXIT_CODES: &str = "\
-Exit codes:
-  0   in true, or done; also when something is only waiting or kept back
-  1   nothing could be done: usage, manifests, credentials, nothing reachable
-  2   changes are pending (--dry-run --detailed-exitcode)
-  3   a guard refused the plan
-  4   done in part: something failed, was blocked, is in conflict, asks for what cannot be, or could not be looked at
-  70  a defect in trueup
-  130 ended by Ctrl-C before anything was changed";
+use clap::{Parser, Subcommand};
 
 const ENVIRONMENT: &str = "\
 Environment:
@@ -49,14 +38,4 @@ pub(super) enum Command {
     /// The other side of a fetch: libgit2 cannot be stopped, a process can
     #[command(hide = true)]
     InternalFetch,
-}
-
-/// How results are written to standard output.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
-pub(super) enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs: one JSON object a line.
-    Json,
 }

@@ -1,6 +1,6 @@
 //! `trueup check [PATH]`
 use super::{
-    arguments::Format,
+    format::Format,
     lines::Lines,
     loaded::{self, Shown, count},
     origin,

@@ -1,7 +1,7 @@
 //! `trueup completions SHELL`
-use super::{arguments::Arguments, screen::Screen};
+use super::screen::Screen;
 use crate::report::Exit;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
 /// Print the completions of a shell, to be sourced or installed
@@ -12,9 +12,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub fn run(self, screen: &Screen) -> anyhow::Result<Exit> {
+    /// `trueup`: the whole command line.
+    pub fn run(self, mut trueup: Command, screen: &Screen) -> anyhow::Result<Exit> {
         let mut text = vec![];
-        clap_complete::generate(self.shell, &mut Arguments::command(), "trueup", &mut text);
+        clap_complete::generate(self.shell, &mut trueup, "trueup", &mut text);
         screen.print(&String::from_utf8(text)?);
         Ok(Exit::Done)
     }

@@ -1,7 +1,7 @@
 //! `trueup coverage`: what lives in the systems of a site and is named by no manifest.
 use super::{
-    arguments::Format,
     busy,
+    format::Format,
     lines::Lines,
     loaded::{self, Shown},
     origin,
@@ -13,9 +13,8 @@ use super::{
 };
 use crate::{
     kinds::{
-        Declarations,
+        self, Declarations,
         allocation::{Carried, fill},
-        container,
         coverage::{Named, StrayFile, StrayGuest, StrayRecord, StrayTunnel},
         dns_slug,
     },
@@ -174,7 +173,7 @@ impl Coverage {
 async fn guests(providers: &Providers, declarations: &Declarations) -> Answer<(Vec<proxmox::Guest>, Inventory<Guest>)> {
     let listed = guest::listed(providers).await?;
     let marked = listed.iter().filter(|guest| guest.tags.contains(notes::TAG));
-    let scope = container::guest::scope(declarations).unwrap_or_default();
+    let scope = kinds::guest::scope(declarations).unwrap_or_default();
     let inventory = guest::of_list(providers, &scope, marked.cloned().collect()).await?;
     Ok((listed, inventory))
 }

@@ -1,7 +1,7 @@
 //! `trueup import`: manifests for guests that are there.
 use super::{
-    arguments::Format,
     busy,
+    format::Format,
     lines::Lines,
     loaded::{self, Shown},
     origin,
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     kinds::{
+        self,
         allocation::{Carried, fill},
-        container,
         coverage::Named,
         import::{Choice, Imported, import},
     },
@@ -108,7 +108,7 @@ impl Import {
         // What could not be allocated names no guest.
         let _ = fill(&mut declarations, done.lock);
         let (chosen, refused) = self.which.choice().of(&listed, &Named::of(&declarations));
-        let scope = container::guest::scope(&declarations).unwrap_or_default();
+        let scope = kinds::guest::scope(&declarations).unwrap_or_default();
         let guests = guest::of_list(providers, &scope, chosen).await?;
         let place = into.clone().unwrap_or_else(|| root.clone());
         let path = |name: &crate::model::Name| place.join(format!("{name}.yaml")).display().to_string();

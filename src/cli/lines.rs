@@ -1,5 +1,5 @@
 //! Events for programs: one JSON object a line, to standard output, a file, or both.
-use super::{arguments::Format, screen::Screen};
+use super::{format::Format, screen::Screen};
 use crate::model::{Answer, Class, Failure};
 use serde_json::Value;
 use std::{

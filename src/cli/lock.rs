@@ -1,6 +1,6 @@
 //! `trueup lock [PATH] [--check]`
 use super::{
-    arguments::Format,
+    format::Format,
     lines::Lines,
     loaded::{self, Found, Shown},
     origin,

@@ -1,8 +1,7 @@
 //! `trueup man --out DIR`, for packagers.
-use super::{arguments::Arguments, screen::Screen};
 use crate::report::Exit;
 use anyhow::Context;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use std::path::PathBuf;
 
 /// Write the manual pages, one for each command
@@ -14,11 +13,11 @@ pub(super) struct Man {
 }
 
 impl Man {
-    pub fn run(self, _: &Screen) -> anyhow::Result<Exit> {
+    /// `trueup`: the whole command line.
+    pub fn run(self, trueup: Command) -> anyhow::Result<Exit> {
         let place = self.out.display().to_string();
         std::fs::create_dir_all(&self.out).with_context(|| format!("make the directory {place}"))?;
-        clap_mangen::generate_to(Arguments::command(), &self.out)
-            .with_context(|| format!("write manual pages into {place}"))?;
+        clap_mangen::generate_to(trueup, &self.out).with_context(|| format!("write manual pages into {place}"))?;
         Ok(Exit::Done)
     }
 }

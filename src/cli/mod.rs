@@ -10,6 +10,7 @@ mod completions;
 mod coverage;
 mod defect;
 mod doctor;
+mod format;
 mod import;
 mod interrupt;
 mod lines;
@@ -36,7 +37,7 @@ mod without;
 use crate::report::Exit;
 use anyhow::Context;
 use arguments::{Arguments, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use screen::Screen;
 use std::process::ExitCode;
 
@@ -78,8 +79,8 @@ fn run(command: Command, screen: &Screen) -> anyhow::Result<Exit> {
         Command::Doctor(doctor) => doctor.run(screen),
         Command::Setup(setup) => setup.run(screen),
         Command::Schema(schema) => schema.run(screen),
-        Command::Completions(completions) => completions.run(screen),
-        Command::Man(man) => man.run(screen),
+        Command::Completions(completions) => completions.run(Arguments::command(), screen),
+        Command::Man(man) => man.run(Arguments::command()),
         Command::Sandbox(sandbox) => sandbox.run(screen),
         Command::InternalFetch => Ok(Exit::Nothing),
     }

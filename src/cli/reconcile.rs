@@ -1,7 +1,7 @@
 //! `trueup reconcile`: one pass.
 use super::{
-    arguments::{EXIT_CODES, Format},
     busy::{self, Ending},
+    format::Format,
     lines::Lines,
     loaded::{self, Shown},
     origin::{self, Origin},
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 /// Make a site true to its manifests: look, show the difference, make it go away, look again
 #[derive(Args, Debug)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = Exit::CODES)]
 pub(super) struct Reconcile {
     #[command(flatten)]
     origin: origin::Chosen,

@@ -1,7 +1,7 @@
 //! `trueup status`: what is out of true, and what the last passes did.
 use super::{
-    arguments::Format,
     busy,
+    format::Format,
     lines::Lines,
     origin,
     past::{self, Past},

@@ -45,6 +45,16 @@ impl Declarations {
         let machines = self.virtual_machines.values().map(AnyGuest::Machine);
         self.containers.values().map(AnyGuest::Container).chain(machines)
     }
+
+    /// The node on which a guest is made: as it is written, or as the lock has it. `None`: none is chosen yet, or
+    /// neither the manifest nor the Site says any.
+    pub fn node(&self, guest: AnyGuest<'_>) -> Option<String> {
+        if guest.placement().is_some() {
+            return self.lock.objects.get(&guest.id())?.node.clone();
+        }
+        let default = self.site().and_then(|site| site.spec.proxmox.defaults.node.as_ref());
+        guest.node().or(default).map(ToString::to_string)
+    }
 }
 
 impl<'a> AnyGuest<'a> {

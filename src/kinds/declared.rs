@@ -1,8 +1,7 @@
 //! What people declared, by kind and name.
 use super::{
-    KINDS, any_guest::AnyGuest, container::Container, dns_slug::DnsSlug, gateway::Gateway,
-    port_allocation::PortAllocation, site::Site, sync_schedule::SyncSchedule, template::Template, tunnel::Tunnel,
-    virtual_machine::VirtualMachine,
+    KINDS, container::Container, dns_slug::DnsSlug, gateway::Gateway, port_allocation::PortAllocation, site::Site,
+    sync_schedule::SyncSchedule, template::Template, tunnel::Tunnel, virtual_machine::VirtualMachine,
 };
 use crate::{
     ledger::{Block, Lock},
@@ -80,16 +79,6 @@ impl Declarations {
     /// The id of a guest.
     pub fn vmid<S: Spec>(&self, declared: &Declared<S>) -> Option<Vmid> {
         Vmid::try_from(self.lock.objects.get(&declared.id())?.vmid?).ok()
-    }
-
-    /// The node on which a guest is made: as it is written, or as the lock has it. `None`: none is chosen yet, or
-    /// neither the manifest nor the Site says any.
-    pub fn node(&self, guest: AnyGuest<'_>) -> Option<String> {
-        if guest.placement().is_some() {
-            return self.lock.objects.get(&guest.id())?.node.clone();
-        }
-        let default = self.site().and_then(|site| site.spec.proxmox.defaults.node.as_ref());
-        guest.node().or(default).map(ToString::to_string)
     }
 
     /// What `hwaddr: auto` of an interface became. `None` also for what is adopted: it keeps the address that it has.

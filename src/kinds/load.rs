@@ -1,20 +1,14 @@
 //! From the texts of files to checked declarations.
 use super::{
-    check,
+    check::{self, Named},
     declared::Declarations,
     kind::{KINDS, Kind, PLANNED},
 };
 use crate::manifest::{Diagnostic, Document, SourceFile, envelope, read, suggest};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Kinds whose objects share one name space: `guest:` names one of them.
 const GUESTS: [&str; 2] = ["Container", "VirtualMachine"];
-
-/// All that was named, also in documents that have mistakes: a reference to one of them leads somewhere.
-pub(super) type Named = BTreeMap<&'static str, BTreeSet<String>>;
 
 /// Reads all files and checks what they say together. Everything that is wrong comes back, sorted by file and place. While there is an error
 /// among it, the declarations are not complete and must not be acted upon.

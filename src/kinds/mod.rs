@@ -10,6 +10,7 @@ pub mod dns_slug;
 pub mod gateway;
 mod generated;
 pub mod grants;
+pub mod guest;
 pub mod import;
 pub mod kind;
 pub mod load;

@@ -3,8 +3,8 @@
 //! Each resource may read the settled inventories of those above it; the order of the steps comes from `needs` and `uses`
 //! alone. A new kind costs a folder and a word or a line here; a new resource one folder more.
 use super::{
-    cloudflare_scope, container, declared::Declarations, dns_slug, gateway, port_allocation, sync_schedule, template,
-    tunnel, virtual_machine,
+    cloudflare_scope, container, declared::Declarations, dns_slug, gateway, guest, port_allocation, sync_schedule,
+    template, tunnel, virtual_machine,
 };
 use crate::resources::{
     AnyResource, Of,
@@ -22,7 +22,7 @@ use crate::resources::{
 /// In building order.
 pub const RESOURCES: &[&dyn AnyResource<Declarations>] = &[
     &Of::<TemplateVolume, _> { scope: template::volume::scope, from: &[template::volume::volume] },
-    &Of::<Guest, _> { scope: container::guest::scope, from: &[container::guest::guest, virtual_machine::guest::guest] },
+    &Of::<Guest, _> { scope: guest::scope, from: &[container::guest::guest, virtual_machine::guest::guest] },
     &Of::<Tunnel, _> { scope: cloudflare_scope::tunnels, from: &[tunnel::tunnel::tunnel] },
     &Of::<TunnelConfiguration, _> {
         scope: cloudflare_scope::configurations,

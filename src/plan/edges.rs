@@ -1,7 +1,9 @@
 //! Which step waits for which, and which cannot run: drawn from what desired objects need and live objects use.
-use super::join::References;
 use crate::model::{ObjectId, Plan, Verb};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What each object needs or uses.
+pub(super) type References = BTreeMap<ObjectId, Vec<ObjectId>>;
 
 /// Steps by their place in the plan.
 #[derive(Default)]

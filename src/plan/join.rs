@@ -8,15 +8,16 @@
 //!   cannot be looked at; an object that is there already has what it needs, or had it, and is kept up.
 //!
 //! A replaced Y (a delete and a create) is not held up by its users: they need it again, and two could swap.
-use super::{Part, edges::Edges, topological};
+use super::{
+    Part,
+    edges::{Edges, References},
+    topological,
+};
 use crate::model::{Later, ObjectId, Plan, Step, Verb};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
 };
-
-/// What each object needs or uses.
-pub(super) type References = BTreeMap<ObjectId, Vec<ObjectId>>;
 
 /// One plan in an order in which it can run.
 pub fn join<C: Display>(parts: Vec<Part<C>>) -> Plan<C> {

@@ -17,6 +17,17 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// As the commands that make or apply a plan explain them.
+    pub const CODES: &str = "\
+Exit codes:
+  0   in true, or done; also when something is only waiting or kept back
+  1   nothing could be done: usage, manifests, credentials, nothing reachable
+  2   changes are pending (--dry-run --detailed-exitcode)
+  3   a guard refused the plan
+  4   done in part: something failed, was blocked, is in conflict, asks for what cannot be, or could not be looked at
+  70  a defect in trueup
+  130 ended by Ctrl-C before anything was changed";
+
     /// Of a pass, or of a dry run (`detailed`: with `--detailed-exitcode`).
     pub fn of(report: &Report, dry_run: bool, detailed: bool) -> Self {
         if report.refusal.is_some() {

@@ -4,8 +4,8 @@ mod neighbours;
 mod proxmox;
 
 use super::{
-    arguments::Format,
     busy,
+    format::Format,
     lines::Lines,
     loaded::{self, Shown},
     origin,

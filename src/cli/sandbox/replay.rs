@@ -1,7 +1,7 @@
 //! `trueup sandbox replay`: the simulated Proxmox VE held against recordings of a real one.
 use super::serve::Version;
 use crate::{
-    cli::{arguments::Format, screen::Screen},
+    cli::{format::Format, screen::Screen},
     report::Exit,
     sandbox::replay::{self, Outcome, Start, recording, report},
 };

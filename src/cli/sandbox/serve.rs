@@ -1,7 +1,7 @@
 //! `trueup sandbox serve`
 use super::{
     super::{
-        arguments::Format,
+        format::Format,
         interrupt,
         lines::Lines,
         loaded::{self, Shown},

@@ -1,7 +1,7 @@
 //! `trueup sandbox show`
 use super::Which;
 use crate::{
-    cli::{arguments::Format, screen::Screen},
+    cli::{format::Format, screen::Screen},
     report::Exit,
     sandbox::control::Ask,
 };

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     cli::{
         access::{self, Ways},
-        arguments::Format,
+        format::Format,
         lines::Lines,
         loaded::{self, Shown},
         origin, runtime,

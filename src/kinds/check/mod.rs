@@ -16,9 +16,15 @@ mod template;
 mod unsupported;
 mod virtual_machine;
 
-use super::{AnyGuest, Declarations, Declared, Spec, declared::Origin, load::Named};
+use super::{AnyGuest, Declarations, Declared, Spec, declared::Origin};
 use crate::manifest::{Diagnostic, Document, Segment, SourceFile, Spot};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// All that was named, also in documents that have mistakes: a reference to one of them leads somewhere.
+pub(super) type Named = BTreeMap<&'static str, BTreeSet<String>>;
 
 /// All that was read.
 pub(super) struct Whole<'a> {

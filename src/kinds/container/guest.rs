@@ -1,32 +1,23 @@
 //! The guest that a container is.
-use super::{Address4, Address6, Container, NetworkDevice, RestartPolicy, State, TemplateSource};
+use super::{Address4, Address6, Container, NetworkDevice, State, TemplateSource};
 use crate::{
     kinds::{
         any_guest::AnyGuest,
         declared::{Declarations, Declared},
-        virtual_machine,
+        guest::{has_units, lacks, restarts},
     },
-    model::{Found, Name, Note, Observation, Observed, Ready, Resource, Vmid, Wanted, Wants},
+    model::{Found, Note, Observation, Observed, Ready, Resource, Vmid, Wanted, Wants},
     providers::proxmox::{GuestType, network::Interface},
     resources::{
         World,
         guest::{
-            Body, Desired, Guest, Live, Restarts, Scope, Startup,
+            Body, Desired, Guest, Live, Startup,
             container::{self, Device, Disk, MountPoint, Origin},
         },
         template_volume::TemplateVolume,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What an observation of guests has to know. `None` without a Site.
-pub fn scope(declarations: &Declarations) -> Option<Scope> {
-    let site = declarations.site()?.meta.name.to_string();
-    // Before the lock knows it, an id may stand in the manifest.
-    let said = |guest: AnyGuest<'_>| guest.pinned().or_else(|| guest.meta().adopt.as_ref()?.parse().ok());
-    let wanted = declarations.guests().filter_map(|guest| guest.vmid(declarations).or_else(|| said(guest))).collect();
-    Some(Scope { site, wanted, keys: virtual_machine::guest::keys(declarations) })
-}
 
 /// The guests of all containers.
 pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World) -> Wants<Guest> {
@@ -69,24 +60,6 @@ fn gone(declared: &Declared<Container>, vmid: Vmid) -> Note {
         declared: Some(declared.id()),
         text: "is not there, and no `template` says what it is made from".into(),
         hint: Some("name a `template` to make it anew, or take the manifest out of the tree".into()),
-    }
-}
-
-/// What neither its manifest nor the Site says.
-pub(in crate::kinds) fn lacks(guest: AnyGuest<'_>, vmid: Vmid, missing: &str) -> Note {
-    if missing == "node" && guest.placement().is_some() {
-        return Note {
-            object: Guest::id(&vmid),
-            declared: Some(guest.id()),
-            text: "no node is chosen for it yet".into(),
-            hint: Some("run `trueup lock` where Proxmox VE can be reached and a node that fits is up".into()),
-        };
-    }
-    Note {
-        object: Guest::id(&vmid),
-        declared: Some(guest.id()),
-        text: format!("no {missing} is given"),
-        hint: Some(format!("give it in the manifest, or in `spec.proxmox.defaults.{missing}` of the Site")),
     }
 }
 
@@ -181,24 +154,6 @@ fn desired(
         units: has_units(declarations, &declared.meta.name),
         body: Body::Container(body),
     })
-}
-
-/// Whether and when a guest may be restarted; by the Site's time zone unless the policy names one.
-pub(in crate::kinds) fn restarts(declarations: &Declarations, policy: &RestartPolicy) -> Restarts {
-    match policy {
-        RestartPolicy::Never => Restarts::Never,
-        RestartPolicy::WhenNeeded => Restarts::WhenNeeded,
-        RestartPolicy::Window(window) => {
-            let zone = declarations.site().map_or("UTC", |site| site.spec.timezone.as_str());
-            Restarts::Within(window.clone().in_zone(zone))
-        }
-    }
-}
-
-/// Whether something else of the site puts units into it.
-pub fn has_units(declarations: &Declarations, guest: &Name) -> bool {
-    declarations.sync_schedules.values().any(|s| s.spec.guest == *guest)
-        || declarations.tunnels.values().any(|t| t.spec.connector.guest == *guest)
 }
 
 fn interface(device: &NetworkDevice, bridge: String, mac: Option<String>) -> Interface {

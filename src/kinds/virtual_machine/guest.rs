@@ -3,11 +3,9 @@ use super::{Card, Disk, ImageSource, VirtualMachine};
 use crate::{
     kinds::{
         any_guest::AnyGuest,
-        container::{
-            Address4, Address6, State,
-            guest::{has_units, lacks, restarts},
-        },
+        container::{Address4, Address6, State},
         declared::{Declarations, Declared},
+        guest::{has_units, lacks, restarts},
     },
     model::{
         Auto, Found, Identifier, Note, ObjectId, Observation, Observed, Ready, Resource, Size, Vmid, Wanted, Wants,
@@ -26,16 +24,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the drive for cloud-init is plugged in, unless the manifest says otherwise: as Proxmox's own interface does.
 const DRIVE: &str = "ide2";
-
-/// The files of public keys that cloud-init is to give to users: an observation holds them against what is there.
-pub fn keys(declarations: &Declarations) -> BTreeMap<Vmid, String> {
-    let all = declarations.virtual_machines.values();
-    all.filter_map(|declared| {
-        let keys = declared.spec.cloud_init.as_ref()?.ssh_keys.as_ref()?;
-        Some((declarations.vmid(declared)?, keys.file.clone()))
-    })
-    .collect()
-}
 
 /// The guests of all virtual machines.
 pub fn guest(declarations: &Declarations, observed: &Observed<Guest>, _: &World) -> Wants<Guest> {

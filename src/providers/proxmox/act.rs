@@ -2,7 +2,7 @@
 use super::{
     Grant, Proxmox, Role, TaskId, encode,
     queue::{self, Lane},
-    transport::Pairs,
+    values::Pairs,
 };
 use crate::model::{Answer, Class, Failure};
 use reqwest::Method;

@@ -1,7 +1,10 @@
 //! One guest, a guest or a virtual machine: configuration, power, life and death.
 use super::{
-    AgentInterface, Grant, Guest, GuestType, Heard, Power, Proxmox, Role, encode, guests::power, property::Properties,
-    strange, transport::Pairs, values,
+    AgentInterface, Grant, Guest, GuestType, Heard, Power, Proxmox, Role, encode,
+    guests::power,
+    property::Properties,
+    strange,
+    values::{self, Pairs},
 };
 use crate::model::{Answer, Class, Failure};
 use reqwest::Method;

@@ -1,5 +1,8 @@
 //! Virtual machines: configuration, power, life and death, and what their agent says.
-use super::{Address, At, GuestType, Proxmox, guest, strange, transport::Pairs, values};
+use super::{
+    Address, At, GuestType, Proxmox, guest, strange,
+    values::{self, Pairs},
+};
 use crate::model::{Answer, Class, Failure};
 use reqwest::Method;
 use serde_json::Value;

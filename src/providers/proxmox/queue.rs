@@ -1,7 +1,7 @@
 //! Who works at the same time. One write at a guest, because a second one would only wait for its lock file; a few new
 //! volumes on a storage, because each holds the storage's lock while it is allocated and gives up after ten seconds
 //! (`PVE::Storage::Plugin::cluster_lock_storage`). Whoever stands in this queue has sent nothing yet.
-use super::transport::Pairs;
+use super::values::Pairs;
 use reqwest::Method;
 use std::{
     collections::{BTreeMap, BTreeSet},

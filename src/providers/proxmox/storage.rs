@@ -1,5 +1,8 @@
 //! What lies on a storage, and how it gets there.
-use super::{Grant, Patience, Proxmox, Role, TaskId, encode, strange, transport::Pairs, upload, values};
+use super::{
+    Grant, Patience, Place, Proxmox, Role, TaskId, encode, strange, upload,
+    values::{self, Pairs},
+};
 use crate::model::{Answer, Checksum, Class, HttpUrl};
 use reqwest::Method;
 use serde_json::Value;
@@ -17,22 +20,6 @@ pub struct Volume {
     pub content: String,
     /// Bytes.
     pub size: u64,
-}
-
-/// Where a file is to be: a storage as one node sees it, a type of content and a name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place<'a> {
-    pub node: &'a str,
-    pub storage: &'a str,
-    /// `vztmpl`, `iso`, `import`.
-    pub content: &'a str,
-    pub file: &'a str,
-}
-
-impl Place<'_> {
-    fn below(&self, verb: &str) -> String {
-        format!("/nodes/{}/storage/{}/{verb}", encode::segment(self.node), encode::segment(self.storage))
-    }
 }
 
 impl Proxmox {

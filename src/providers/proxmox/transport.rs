@@ -1,5 +1,5 @@
 //! Requests and their answers over the wire of pveproxy: connections, endpoints, credentials.
-use super::{Access, Patience, Release, encode, queue::Queue, reply::Refusal, strange};
+use super::{Access, Patience, Release, encode, queue::Queue, reply::Refusal, strange, values::Pairs};
 use crate::{
     model::{Answer, Class, Failure},
     providers::http,
@@ -25,9 +25,6 @@ use url::Url;
 const IN_FLIGHT: usize = 4;
 /// The server closes an unused connection after 5 s.
 const IDLE: Duration = Duration::from_secs(4);
-
-/// Parameters in the order in which they are sent.
-pub(super) type Pairs = Vec<(String, String)>;
 
 /// As whom a call is made.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Sending a file: the one call that takes no form. Fields come first, then the file, in a body of known length (the server
 //! refuses chunks, and reads no field after the file; pve-http-server of Proxmox VE 9.2).
-use super::{encode, storage::Place, strange, transport};
+use super::{Place, encode, strange, transport};
 use crate::model::{Answer, Checksum, Class, Failure};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};

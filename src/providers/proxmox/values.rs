@@ -1,6 +1,9 @@
 //! Values as Proxmox VE spells them: numbers that come as text, booleans that are 0 and 1, sizes with a one-letter unit.
 use serde_json::Value;
 
+/// Parameters in the order in which they are sent.
+pub(super) type Pairs = Vec<(String, String)>;
+
 /// The text of a scalar, whatever its JSON type; the same field comes as `256` for a container and `"1024"` for a
 /// machine (seen on pve-manager 9.2.11). `None` for null, lists and objects.
 pub fn text(value: &Value) -> Option<String> {

@@ -7,12 +7,14 @@ mod apply;
 mod bridges;
 pub mod container;
 mod desired;
+mod difference;
 pub mod machine;
 mod observe;
 pub mod option;
 mod plan;
 mod root;
 mod settings;
+mod spelling;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,7 @@
 //! What has to be done to a guest. Pure.
 use super::{
     Body, Change, Desired, Live, Restarts, container,
+    difference::Differences,
     machine::{self, Machine},
     option::{self, Takes},
     settings,
@@ -203,7 +204,7 @@ fn anew(desired: &Desired, live: &Live) -> Vec<Draft<Change>> {
 }
 
 /// Settings of a running guest that wait for its next start: now, or once these keys are written.
-fn waits_for_start(desired: &Desired, live: &Live, found: &settings::Differences) -> Vec<String> {
+fn waits_for_start(desired: &Desired, live: &Live, found: &Differences) -> Vec<String> {
     if !live.running {
         return vec![];
     }

@@ -1,68 +1,13 @@
 //! Desired settings in the words of Proxmox, and where they differ from what is there: what both types of guest have.
 //! Spelling makes no difference here: values are compared as numbers, sets and maps.
-use super::{Body, Desired, Live, Startup, container, machine, option};
-use crate::{
-    model::{Effect, Field, Reference, Size, Wish},
-    providers::proxmox::{
-        notes::{self, TAG, UNITS_TAG},
-        property::Properties,
-        tags,
-        values::is_true,
-    },
+use super::{Body, Desired, Live, Startup, container, difference::Differences, machine, spelling::flag};
+use crate::providers::proxmox::{
+    notes::{self, TAG, UNITS_TAG},
+    property::Properties,
+    tags,
+    values::is_true,
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What a change would write, and how it is shown.
-#[derive(Default)]
-pub struct Differences {
-    pub fields: Vec<Field>,
-    pub set: BTreeMap<String, String>,
-    pub delete: Vec<String>,
-    /// Volumes to grow, by key, in bytes.
-    pub grow: Vec<(String, u64, Field)>,
-    /// The file of public keys for cloud-init, where those that are there are others.
-    pub ssh_keys: Option<String>,
-    /// The password for cloud-init, where there is none yet.
-    pub password: Option<Reference>,
-    /// What the notes are to say above our stamp.
-    pub notes: Option<String>,
-    /// An address, a card or its bridge: what others read of this guest, or reach it by.
-    pub network: bool,
-}
-
-impl Differences {
-    /// Tells of a difference in the option `key`.
-    pub fn show(&mut self, live: &Live, name: &str, key: &str, from: Option<String>, to: Option<String>) {
-        self.fields.push(Field { name: name.into(), from, to, effect: Some(option::effect(live, key)) });
-    }
-    /// A volume that is too small.
-    pub fn grows(&mut self, key: &str, name: String, from: String, to: String, bytes: u64) {
-        let field = Field { name, from: Some(from), to: Some(to), effect: Some(Effect::GrowOnly) };
-        self.grow.push((key.to_owned(), bytes, field));
-    }
-    /// The options that it writes.
-    pub fn written(&self) -> Vec<String> {
-        let mut keys: Vec<String> = self.set.keys().chain(&self.delete).cloned().collect();
-        keys.extend(self.ssh_keys.as_ref().map(|_| "sshkeys".to_owned()));
-        keys.extend(self.password.as_ref().map(|_| "cipassword".to_owned()));
-        keys
-    }
-    /// One setting of the configuration. `wanted`: `None` is not spoken of, an empty text is to be unset.
-    pub fn scalar(&mut self, live: &Live, name: &str, key: &str, wanted: Option<String>, same: fn(&str, &str) -> bool) {
-        let Some(wanted) = wanted else { return };
-        let is = live.config.get(key).filter(|v| !v.trim().is_empty());
-        if is.map_or(wanted.is_empty(), |is| same(is, &wanted)) {
-            return;
-        }
-        let shown = |v: &str| Some(v.to_owned()).filter(|v| !v.is_empty());
-        self.show(live, name, key, is.map(str::to_owned), shown(&wanted));
-        if wanted.is_empty() {
-            self.delete.push(key.into());
-        } else {
-            self.set.insert(key.into(), wanted);
-        }
-    }
-}
 
 /// All parameters of a create but the mark.
 pub fn parameters(desired: &Desired) -> BTreeMap<String, String> {
@@ -134,80 +79,6 @@ fn tags_of(desired: &Desired, live: &Live, marked: bool, out: &mut Differences) 
         out.show(live, "tags", "tags", shown(&is), shown(&wanted));
         out.set.insert("tags".into(), tags::print(&wanted));
     }
-}
-
-/// When two spellings are one value.
-pub type Same = fn(&str, &str) -> bool;
-
-/// The same to the letter.
-pub fn text(a: &str, b: &str) -> bool {
-    a == b
-}
-
-/// The same number.
-pub fn number(a: &str, b: &str) -> bool {
-    a.trim().parse::<f64>().ok() == b.parse::<f64>().ok()
-}
-
-/// A disk that is to be smaller than it is.
-pub fn smaller(field: String, disk: &str, is: u64, wanted: Size) -> Wish {
-    let is = size(is);
-    Wish {
-        field,
-        text: format!("{disk} has {is}, more than {wanted}: disks only grow"),
-        hint: format!("write {is}, or make a smaller disk by hand and copy what is on it"),
-    }
-}
-
-/// A size as people write it, of a number of bytes that may be odd.
-pub fn size(of: u64) -> String {
-    match of % 1024 {
-        0 => format!("{}KiB", of / 1024).parse::<Size>().map_or_else(|_| of.to_string(), |s| s.to_string()),
-        _ => format!("{of} bytes"),
-    }
-}
-
-/// On or off, as Proxmox writes it.
-pub fn flag(on: bool) -> String {
-    u8::from(on).to_string()
-}
-
-/// The words of a list with any separator that Proxmox takes.
-pub fn words(text: &str) -> Vec<&str> {
-    text.split([' ', ',', ';']).filter(|w| !w.is_empty()).collect()
-}
-
-/// The same words in the same order.
-pub fn same_words(a: &str, b: &str) -> bool {
-    words(a) == words(b)
-}
-
-/// The same addresses in the same order.
-pub fn same_addresses(a: &str, b: &str) -> bool {
-    let all = |text: &str| words(text).iter().map(|w| w.parse::<std::net::IpAddr>().ok()).collect::<Vec<_>>();
-    all(a) == all(b)
-}
-
-/// Whole MiB, in which Proxmox counts memory.
-pub fn mebibytes(size: Size) -> String {
-    (size.bytes() >> 20).to_string()
-}
-
-/// Whole GiB as such, else with as many digits as it takes.
-pub fn gibibytes(size: Size) -> String {
-    let (whole, mut rest) = (size.bytes() >> 30, size.bytes() & ((1 << 30) - 1));
-    let mut digits = String::new();
-    while rest > 0 {
-        rest *= 10;
-        digits.push(char::from(b'0' + u8::try_from(rest >> 30).unwrap_or(0)));
-        rest &= (1 << 30) - 1;
-    }
-    if digits.is_empty() { whole.to_string() } else { format!("{whole}.{digits}") }
-}
-
-/// With blanks between them.
-pub fn join<T: ToString>(all: &[T]) -> String {
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn startup(s: Startup) -> String {

@@ -3,7 +3,7 @@ use super::Container;
 use crate::{
     model::Field,
     providers::proxmox::network::Interface,
-    resources::guest::{Live, option, settings::Differences},
+    resources::guest::{Live, difference::Differences, option},
 };
 
 pub fn differences(desired: &Container, live: &Live, out: &mut Differences) {

@@ -6,7 +6,8 @@ use crate::{
     providers::proxmox::{property::Properties, values::is_true},
     resources::guest::{
         Live,
-        settings::{Differences, Same, flag, join, mebibytes, number, same_addresses, same_words, text},
+        difference::Differences,
+        spelling::{Same, flag, join, mebibytes, number, same_addresses, same_words, text},
     },
 };
 use std::collections::BTreeMap;

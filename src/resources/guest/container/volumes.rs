@@ -8,7 +8,8 @@ use crate::{
     providers::proxmox::{property::Properties, values::bytes, volume_size},
     resources::guest::{
         Live,
-        settings::{Differences, flag, gibibytes, size, smaller},
+        difference::{Differences, smaller},
+        spelling::{flag, gibibytes, size},
     },
 };
 use std::collections::BTreeMap;

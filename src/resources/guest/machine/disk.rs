@@ -5,7 +5,7 @@ use crate::{
         property::Properties,
         values::{bytes, is_true},
     },
-    resources::guest::settings::gibibytes,
+    resources::guest::spelling::gibibytes,
 };
 
 /// Whether a key of the configuration is a place for disks: `scsi0`.

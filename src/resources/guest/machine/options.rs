@@ -2,7 +2,7 @@
 //! when none is set. Which options there are at all, and when a change takes effect, is in [`crate::resources::guest::option`].
 use crate::{
     providers::proxmox::{property::Properties, values::is_true},
-    resources::guest::settings::{number, text, words},
+    resources::guest::spelling::{number, text, words},
 };
 use std::net::IpAddr;
 

@@ -2,7 +2,7 @@
 use super::{Disk, Machine, disk, settings};
 use crate::{
     model::Wish,
-    resources::guest::{Live, settings::smaller},
+    resources::guest::{Live, difference::smaller},
 };
 
 /// Disks that are to be smaller than they are.

@@ -4,10 +4,7 @@ use super::{Card, Disk, Machine, disk, options};
 use crate::{
     model::Field,
     providers::proxmox::property::Properties,
-    resources::guest::{
-        Live,
-        settings::{Differences, size},
-    },
+    resources::guest::{Live, difference::Differences, spelling::size},
 };
 use std::collections::BTreeMap;
 
