@@ -246,6 +246,20 @@ spec: {{ guest: store, slug: auto }}
         assert!(!pending.to_string().contains("\"pending\""), "{pending}");
         assert!(environment.reconcile(&[]).stdout.starts_with("No changes"));
 
+        // Firmware that it was not made with is added, once.
+        let safe = "  memory: 4GiB\n  bios: ovmf\n  efiDisk: { storage: local }\n  tpm: { storage: local }";
+        environment.write("manifests/machine.yaml", &machine(safe));
+        let told = reconciled(&environment);
+        assert!(told.contains("efiDisk") && told.contains("tpm") && told.contains("restart"), "{told}");
+        let added = config(&environment, 300);
+        assert!(
+            value(&added, "efidisk0").contains("efitype=4m") && value(&added, "tpmstate0").contains("v2.0"),
+            "{added}"
+        );
+        let pending = environment.call("proxmox", "GET", "/api2/json/nodes/pve1/qemu/300/pending", None);
+        assert!(!pending.to_string().contains("\"pending\""), "{pending}");
+        assert!(environment.reconcile(&[]).stdout.starts_with("No changes"));
+
         environment.remove("manifests/machine.yaml");
         let ran = environment.reconcile(&[]);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);

@@ -131,11 +131,6 @@ fn firmware(machine: &Declared<VirtualMachine>, found: &mut Vec<Diagnostic>) {
         let hint = "add `bios: ovmf`, or leave `efiDisk` out";
         found.push(wrong(machine, "spec.efiDisk", "only UEFI keeps variables on a disk of its own", hint));
     }
-    if spec.clone.is_some() && (spec.efi_disk.is_some() || spec.tpm.is_some()) {
-        let field = if spec.efi_disk.is_some() { "spec.efiDisk" } else { "spec.tpm" };
-        let hint = "leave it out: the copy gets what its source has";
-        found.push(wrong(machine, field, "firmware is not added to a copy", hint));
-    }
 }
 
 /// A linked clone lies where its template does (`PVE::API2::Qemu`, clone_vm).

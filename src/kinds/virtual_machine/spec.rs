@@ -79,10 +79,10 @@ pub struct VirtualMachine {
     /// The firmware.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bios: Option<Bios>,
-    /// Where UEFI keeps its variables. Made with the machine, never changed afterwards.
+    /// Where UEFI keeps its variables. Made where there is none, never changed afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub efi_disk: Option<EfiDisk>,
-    /// A trusted platform module. Made with the machine, never changed afterwards.
+    /// A trusted platform module. Made where there is none, never changed afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tpm: Option<Tpm>,
     /// The controller of SCSI disks: `virtio-scsi-single`, `virtio-scsi-pci` …

@@ -22,7 +22,7 @@ pub struct Machine {
     pub cards: Option<BTreeMap<u8, Card>>,
     /// The drive that carries values to cloud-init.
     pub drive: Option<Drive>,
-    /// Made with it and never changed: `efidisk0`, `tpmstate0`, as they are allocated.
+    /// Made where there is none and never changed: `efidisk0`, `tpmstate0`, as they are allocated.
     pub firmware: BTreeMap<String, String>,
     /// Written when it is made. Proxmox reads it back as stars, so it is never compared.
     pub password: Option<Reference>,

@@ -29,9 +29,6 @@ pub fn remarks(desired: &Machine, live: &Live) -> Vec<String> {
     }
     let unused = live.config.values.iter().filter(|(key, _)| key.starts_with("unused"));
     said.extend(unused.map(|(key, volume)| format!("the disk {volume} was taken out ({key}): it is kept")));
-    for key in desired.firmware.keys().filter(|key| live.config.get(key).is_none()) {
-        said.push(format!("it has no {key}, which is made with a machine and not afterwards"));
-    }
     if let Some(drive) = &desired.drive
         && settings::cloud_drive(live).is_none()
         && live.config.get(&drive.slot).is_some_and(|held| !held.trim().is_empty())

@@ -37,8 +37,14 @@ pub fn differences(desired: &Machine, live: &Live, out: &mut Differences) {
             out.delete.push(slot.clone());
         }
     }
+    for (key, allocated) in desired.firmware.iter().filter(|(key, _)| !is_set(live, key)) {
+        let name = if key == "efidisk0" { "efiDisk" } else { "tpm" };
+        let storage = allocated.split_once(':').map(|(storage, _)| format!("on {storage}"));
+        out.show(live, name, key, None, storage);
+        out.set.insert(key.clone(), allocated.clone());
+    }
     if let Some(drive) = desired.drive.as_ref().filter(|_| cloud_drive(live).is_none())
-        && live.config.get(&drive.slot).is_none_or(|held| held.trim().is_empty())
+        && !is_set(live, &drive.slot)
     {
         let to = Some(drive.slot.clone());
         out.show(live, "cloudInit.drive", &drive.slot, None, to);
@@ -54,6 +60,10 @@ pub fn differences(desired: &Machine, live: &Live, out: &mut Differences) {
         out.show(live, "cloudInit.sshKeys", "sshkeys", Some("others".into()), to);
         out.ssh_keys.clone_from(&desired.ssh_keys);
     }
+}
+
+fn is_set(live: &Live, key: &str) -> bool {
+    live.config.get(key).is_some_and(|value| !value.trim().is_empty())
 }
 
 /// The slot of the drive that carries values to cloud-init.

@@ -327,12 +327,7 @@ fn what_stays_pending_restarts_it() {
 
 #[test]
 fn differences_that_no_step_mends_are_told() {
-    let small = Machine {
-        disks: [("scsi0".to_owned(), disk(Some(8)))].into(),
-        firmware: texts(&[("efidisk0", "local:1")]),
-        leased: true,
-        ..machine()
-    };
+    let small = Machine { disks: [("scsi0".to_owned(), disk(Some(8)))].into(), leased: true, ..machine() };
     let mut live =
         live(&[("unused0", "local:101/vm-101-disk-1.raw"), ("virtio3", "local:101/vm-101-disk-2.raw,size=1G")]);
     live.machine.silent = Some("QEMU guest agent is not running".into());
@@ -341,9 +336,27 @@ fn differences_that_no_step_mends_are_told() {
     insta::assert_snapshot!(Guest::remark(&desired(small), &live).unwrap().replace("; ", "\n"), @r"
     the disk at virtio3 is not in the manifest: it is kept
     the disk local:101/vm-101-disk-1.raw was taken out (unused0): it is kept
-    it has no efidisk0, which is made with a machine and not afterwards
     its agent tells no addresses: QEMU guest agent is not running
     ");
+}
+
+/// One that is there, or waits for the next start, is never allocated again.
+#[test]
+fn firmware_is_made_where_there_is_none() {
+    let firmware =
+        texts(&[("efidisk0", "fast:1,efitype=4m,pre-enrolled-keys=0"), ("tpmstate0", "fast:1,version=v2.0")]);
+    let machine = Machine { firmware, ..machine() };
+    let has = ("efidisk0", "local:101/vm-101-disk-1.raw,efitype=4m,size=528K");
+    insta::assert_snapshot!(both(machine.clone(), &live(&[has])), @r"
+    ~ set tpmstate0
+        tpm: - -> on fast
+    ! restart (a restart)
+        pending: - -> tpmstate0
+    ");
+    assert_eq!(
+        both(machine, &live(&[has, ("tpmstate0", "local:101/vm-101-disk-2.raw,size=4M,version=v2.0")])),
+        "nothing"
+    );
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub const ALL: &[GuestOption] = &[
     on("delete", Ours("takes options away"), Call, Privilege("the option's own")),
     on("description", Ours("carries our mark; what people wrote stays"), AtOnce, Privilege("VM.Config.Options")),
     on("digest", Ours("sent with every update, so that nothing is overwritten unseen"), Call, Privilege("none")),
-    on("efidisk0", Field("efiDisk"), AtCreation, Privilege("VM.Config.Disk and Datastore.AllocateSpace")),
+    on("efidisk0", Field("efiDisk"), AtStart, Privilege("VM.Config.Disk and Datastore.AllocateSpace")),
     on("force", Left("would destroy a disk, or overwrite a guest that is there"), Call, Privilege("VM.Allocate")),
     on("freeze", Left("for debugging"), AtStart, Privilege("VM.Config.Options")),
     on(
@@ -127,7 +127,7 @@ pub const ALL: &[GuestOption] = &[
     on("tags", Field("tags"), AtOnce, Privilege("VM.Config.Options")),
     on("tdf", Left("without effect on current systems"), AtStart, Privilege("VM.Config.Options")),
     on("template", Left("a guest becomes a template once and cannot go back"), AtCreation, Privilege("VM.Allocate")),
-    on("tpmstate0", Field("tpm"), AtCreation, Privilege("VM.Config.Disk and Datastore.AllocateSpace")),
+    on("tpmstate0", Field("tpm"), AtStart, Privilege("VM.Config.Disk and Datastore.AllocateSpace")),
     on("unique", Left("belongs to restoring"), Call, Privilege("VM.Allocate")),
     on(
         "unused[n]",
