@@ -1,5 +1,5 @@
 //! How guests come, are found again, and go.
-use super::bed::{Bed, RELEASES, annotated, container, foreign, said};
+use super::bed::{Bed, RELEASES, annotated, container, foreign, machine, said};
 use trueup::{
     providers::proxmox::PER_STORAGE,
     sandbox::{
@@ -139,5 +139,51 @@ async fn what_cannot_be_read_is_not_gone() {
         bed.heal();
         bed.pass("").await;
         assert_eq!(bed.vmids(), [] as [u32; 0]);
+    }
+}
+
+/// G2: a lock that times out is tried again, what a backup holds is waited for, where no node answers it is looked again; what is
+/// denied is said with its privilege, and done when it is granted.
+#[tokio::test]
+async fn what_is_held_for_a_while_is_done_in_the_same_pass_and_what_is_denied_is_not() {
+    let both = |memory: usize| {
+        let memory = format!("{memory}MiB");
+        container("web", 100, &format!(", memory: {memory}"))
+            + &machine("build", 101, ", state: stopped").replace("512MiB", &memory)
+    };
+    let refuse = |bed: &Bed, status: u16, message: &str| {
+        for of in ["PUT *lxc/100/config", "PUT *qemu/101/config", "POST *qemu/101/config"] {
+            let what = What::Status { status, message: message.into() };
+            bed.add(Fault::new(what).on("proxmox", of).nth(1));
+        }
+    };
+    let memories = |bed: &Bed| [100, 101].map(|vmid| bed.option(vmid, "memory"));
+    let held = [
+        (500, "can't lock file '/run/lock/lxc/pve-config-100.lock' - got timeout"),
+        (500, "CT is locked (backup)"),
+        (595, "Connection refused"),
+    ];
+    for release in RELEASES {
+        let mut bed = Bed::new(release).await;
+        let report = bed.pass(&both(512)).await;
+        assert!(report.rest.in_true(), "{}", said(&report));
+        for (round, (status, message)) in held.into_iter().enumerate() {
+            let memory = 768 + 256 * round;
+            refuse(&bed, status, message);
+            let report = bed.pass(&both(memory)).await;
+            bed.heal();
+            let told = said(&report);
+            assert!(report.rest.in_true() && !told.contains("failed: "), "{message}: {told}");
+            assert_eq!(memories(&bed), [memory.to_string(), memory.to_string()], "{message}");
+        }
+        let before = memories(&bed);
+        refuse(&bed, 403, "Permission check failed (/vms/100, VM.Config.Memory)");
+        let report = bed.pass(&both(2048)).await;
+        bed.heal();
+        let told = said(&report);
+        assert_eq!(told.matches("failed: ").count(), 2, "both calls are the ones that were held before: {told}");
+        assert!(told.contains("VM.Config.Memory") && memories(&bed) == before, "{told}");
+        let report = bed.pass(&both(2048)).await;
+        assert!(report.rest.in_true(), "{}", said(&report));
     }
 }
