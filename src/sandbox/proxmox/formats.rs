@@ -1,6 +1,5 @@
 //! The named formats, with the texts of `PVE::JSONSchema` and of the packages that register more.
 use super::{api::qemu_drive::is_drive, calendar, roles, schema::split_list};
-use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Checks a value in a named format. A `-list` is checked item by item; an `-opt` may be empty.
@@ -25,6 +24,9 @@ fn one(format: &str, value: &str) -> Result<(), String> {
         "pve-node" => rule(is_label(v), "value does not look like a valid node name"),
         "pve-vmid" => rule(is_vmid(v), "value does not look like a valid VM ID"),
         "pve-configid" => rule(is_config_id(v), &format!("invalid configuration ID '{v}'")),
+        "pve-storage-id" if v.chars().count() < 2 => {
+            rule(false, &format!("storage ID '{v}' cannot be shorter than 2 characters"))
+        }
         "pve-storage-id" => rule(is_storage_id(v), &format!("storage ID '{v}' contains illegal characters")),
         "pve-userid" => user(v),
         "pve-realm" => rule(is_realm(v), "value does not look like a valid realm"),
@@ -66,7 +68,8 @@ fn one(format: &str, value: &str) -> Result<(), String> {
             rule(!bad && !v.starts_with("../"), &format!("{v} contains illegal character sequences"))
         }
         "pve-lxc-dev-string" => {
-            rule(v.starts_with("/dev/") && !v.contains("/../"), &format!("{v} is not a device path"))
+            let bad = v.contains("/../") || v.contains("/./") || v.ends_with("/..") || v.ends_with("/.");
+            rule(v.starts_with("/dev/") && !bad, &format!("{v} is not a valid device path"))
         }
         "pve-startup-order" => rule(is_startup(v), "unable to parse startup options"),
         "pve-tag" => rule(is_tag(v), "invalid characters in tag"),
@@ -79,7 +82,8 @@ fn one(format: &str, value: &str) -> Result<(), String> {
             rule(good, "value does not look like a valid ipv6 network configuration")
         }
         "lxc-ip-with-ll-iface" => {
-            let plain = v.split_once('%').filter(|(ip, _)| ip.starts_with("fe80")).map_or(v, |(ip, _)| ip);
+            let local = v.split_once('%').filter(|(ip, card)| ip.starts_with("fe80:") && is_interface(card));
+            let plain = local.map_or(v, |(ip, _)| ip);
             rule(plain.parse::<IpAddr>().is_ok(), "value does not look like a valid IP address")
         }
         "pve-qm-ipconfig" => ipconfig(v),
@@ -102,13 +106,14 @@ fn one(format: &str, value: &str) -> Result<(), String> {
         }
         "pve-vlan-id-or-range" => vlans(v),
         "ipv4mask" => rule(is_netmask(v), "value does not look like a valid IP netmask"),
-        "pve-bridge-id" => rule(!v.is_empty() && v.len() <= 15, &format!("invalid bridge ID '{v}'")),
+        "pve-bridge-id" => rule(is_bridge_id(v), &format!("invalid bridge ID '{v}'")),
         "pve-storage-content" => rule(
             ["images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none"].contains(&v),
             &format!("invalid content type '{v}'"),
         ),
         "pve-task-status-type" => {
-            rule(["ok", "error", "warning", "unknown"].contains(&v), &format!("invalid status '{v}'"))
+            let known = ["ok", "error", "warning", "unknown"];
+            rule(known.iter().any(|k| v.eq_ignore_ascii_case(k)), &format!("invalid status '{v}'"))
         }
         "urlencoded" => rule(
             v.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~!*'()%".contains(&b)),
@@ -121,8 +126,7 @@ fn one(format: &str, value: &str) -> Result<(), String> {
 /// One VLAN, or a range of them.
 fn vlans(v: &str) -> Result<(), String> {
     let (first, last) = v.split_once('-').unwrap_or((v, v));
-    let digits = |tag: &str| !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_digit());
-    if !digits(first) || !digits(last) {
+    if !is_digits(first) || !is_digits(last) {
         return Err(format!("invalid VLAN configuration '{v}'\n"));
     }
     let tags = [first, last].map(|tag| tag.parse::<u32>().unwrap_or(u32::MAX));
@@ -239,12 +243,18 @@ fn is_realm(v: &str) -> bool {
     v.len() >= 2 && v.starts_with(|c: char| c.is_ascii_alphabetic()) && is_name(v)
 }
 
-/// Whether the address and prefix form a network of the wanted family. Leading zeros are refused, as in the real one.
+/// Whether the address and prefix form a network of the wanted family. A prefix of less than 8 is taken for a slip, and
+/// one may be written with leading zeros; an address may not.
 fn is_cidr(v: &str, six: Option<bool>) -> bool {
     let Some((address, prefix)) = v.split_once('/') else { return false };
-    let (Ok(address), Ok(_)) = (address.parse::<IpAddr>(), v.parse::<IpNet>()) else { return false };
-    let is_six = address.is_ipv6();
-    prefix.len() <= 3 && (prefix.len() == 1 || !prefix.starts_with('0')) && six.is_none_or(|s| s == is_six)
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let widest = if address.is_ipv6() { 128 } else { 32 };
+    let length = Some(prefix).filter(|p| is_digits(p)).and_then(|p| p.parse::<u64>().ok());
+    length.is_some_and(|l| (8..=widest).contains(&l)) && six.is_none_or(|s| s == address.is_ipv6())
+}
+
+fn is_digits(v: &str) -> bool {
+    !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn is_mac(v: &str) -> bool {
@@ -265,13 +275,13 @@ fn is_volume_id(v: &str) -> bool {
     v.split_once(':').is_some_and(|(storage, name)| is_storage_id(storage) && !name.is_empty())
 }
 
+/// A lone `0` is false in Perl, and false is taken for nothing.
 fn is_startup(v: &str) -> bool {
-    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    !v.is_empty()
+    !matches!(v, "" | "0")
         && v.split(',').filter(|p| !p.trim().is_empty()).all(|part| match part.split_once('=') {
-            Some(("order" | "up" | "down", n)) => digits(n),
+            Some(("order" | "up" | "down", n)) => is_digits(n),
             Some(_) => false,
-            None => digits(part),
+            None => is_digits(part),
         })
 }
 
@@ -282,9 +292,15 @@ pub fn is_tag(v: &str) -> bool {
 }
 
 fn is_interface(v: &str) -> bool {
-    (2..=21).contains(&v.len())
-        && v.starts_with(|c: char| c.is_ascii_alphabetic())
-        && v.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:.-".contains(&b))
+    let (name, unit) = v.split_once([':', '.']).map_or((v, None), |(name, unit)| (name, Some(unit)));
+    (2..=21).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && unit.is_none_or(is_digits)
+}
+
+fn is_bridge_id(v: &str) -> bool {
+    !v.is_empty() && v.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
 }
 
 /// The names of `zone.tab` start with a region; the list itself is as long as the world is wide, so the time zone

@@ -37,8 +37,8 @@ pub fn verify(object: &Object, raw: Raw) -> Result<Args> {
                     check(Some(value), schema, name, &mut errors);
                 }
                 let needed = schema.requires.as_ref().and_then(Value::as_str);
-                if let Some(needed) = needed.filter(|n| !raw.contains_key(*n)) {
-                    add(&mut errors, needed, format!("missing property - '{name}' requires this property"));
+                if let Some(needed) = needed.filter(|n| raw.get(*n).is_none_or(Value::is_null)) {
+                    add(&mut errors, needed, format!("missing property required by '{name}'"));
                 }
             }
             None if open => {}
@@ -83,7 +83,7 @@ fn reference(value: &Value) -> Option<&'static str> {
 /// Checks one value of a call.
 pub fn check(value: Option<&Value>, schema: &Schema, path: &str, errors: &mut Errors) {
     let Some(value) = value.filter(|v| !v.is_null()) else {
-        if value.is_none() && schema.optional == 0 && schema.alias.is_none() {
+        if schema.optional == 0 && schema.alias.is_none() {
             add(errors, path, "property is missing and it is not optional");
         }
         return;
@@ -157,7 +157,7 @@ pub fn check_text(value: &str, schema: &Schema, path: &str, errors: &mut Errors)
         return add(errors, path, format!("value may only be {max} characters long"));
     }
     if let Some(min) = schema.min_length.filter(|m| length < *m) {
-        return add(errors, path, format!("value must be minimum {min} characters long"));
+        return add(errors, path, format!("value must be at least {min} characters long"));
     }
     if let (true, Ok(number)) = (is_number(value), value.parse::<f64>()) {
         let bound = |v: &Option<Value>| v.as_ref().map(text).and_then(|t| Some((t.parse::<f64>().ok()?, t)));
