@@ -9,7 +9,7 @@ fn decode(piece: &str) -> String {
 }
 
 /// Reads `a=1&b=2`. Fields end at `&` and at `;`; of a field only what stands before a second `=` is kept; a repeated name
-/// makes an array; a name without `=` has no value.
+/// makes an array; a name without `=` has no value, and takes away the one it had.
 pub fn fields(text: &str) -> Raw {
     let mut found = Raw::new();
     for field in text.split(['&', ';']).filter(|f| !f.is_empty()) {
@@ -17,9 +17,10 @@ pub fn fields(text: &str) -> Raw {
         let name = decode(parts.next().unwrap_or_default());
         let value = parts.next().map_or(Value::Null, |v| Value::String(decode(v)));
         match found.get_mut(&name) {
-            None => {
+            None | Some(Value::Null) => {
                 found.insert(name, value);
             }
+            Some(first) if value.is_null() => *first = value,
             Some(Value::Array(values)) => values.push(value),
             Some(first) => *first = Value::Array(vec![first.take(), value]),
         }
@@ -82,6 +83,7 @@ mod tests {
         assert_eq!(read("features=nesting=1"), j!({"features": "nesting"}));
         assert_eq!(read("description=a;b"), j!({"b": null, "description": "a"}));
         assert_eq!(read("a=1&a=2&&b=x+y%2B"), j!({"a": ["1", "2"], "b": "x y+"}));
+        assert_eq!(read("a=1&a=2&a&b&b=1"), j!({"a": null, "b": "1"}));
         assert_eq!(read("d=100%&e=%zz%4&=x"), j!({"": "x", "d": "100%", "e": "%zz%4"}));
     }
 

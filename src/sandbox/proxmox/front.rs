@@ -69,17 +69,8 @@ pub fn receive(world: &World, request: &Request) -> std::result::Result<Accepted
     if !matches!(verb, "GET" | "POST" | "PUT" | "DELETE") {
         return Err(plain(501, &format!("method '{verb}' not available"), false));
     }
-    let below = |name: &str| request.path.strip_prefix(name).filter(|p| p.is_empty() || p.starts_with('/'));
-    let (format, path) = match (below("/api2/json"), below("/api2/extjs")) {
-        (Some(path), _) => (Format::Json, path),
-        (_, Some(path)) => (Format::ExtJs, path),
-        _ => match below("/api2").and_then(|rest| rest[1.min(rest.len())..].split_once('/')) {
-            Some((format, path)) => {
-                return Err(plain(501, &format!("no formatter for uri /{path}, {format}"), true));
-            }
-            None => return Err(plain(501, &format!("no such file '{}'", request.path), false)),
-        },
-    };
+    let Some(below) = request.path.strip_prefix("/api2") else { return Err(no_page(&request.path)) };
+    let Some((format, path)) = format_of(below) else { return Err(plain(501, "no such uri", true)) };
     let who = login(world, request, verb, path)?;
     if request.header("transfer-encoding").is_some_and(|t| t.contains("chunked")) {
         return Err(plain(501, "chunked transfer encoding not supported", true));
@@ -87,10 +78,39 @@ pub fn receive(world: &World, request: &Request) -> std::result::Result<Accepted
     if !request.body.is_empty() && matches!(verb, "GET" | "DELETE") {
         return Err(plain(501, &format!("Unexpected content for method '{verb}'"), true));
     }
-    let (mut given, upload) = body(request)?;
+    let (mut given, upload) = body(request, path)?;
     given.extend(form::fields(request.query.as_deref().unwrap_or_default()));
+    // Browsers add it, so that no answer is kept.
+    given.remove("_dc");
+    let format = match format {
+        "json" => Format::Json,
+        "extjs" => Format::ExtJs,
+        "html" | "htmljs" | "png" | "spiceconfig" => {
+            return Err(plain(501, &format!("not simulated: answers as {format}"), true));
+        }
+        _ => return Err(plain(501, &format!("no formatter for uri {path}, {format}"), true)),
+    };
     let template = world.facts.find(verb, path).map(|f| f.template.to_string()).unwrap_or_default();
     Ok(Accepted { verb: verb.into(), path: path.into(), format, who, given, upload, template, arrived: world.now })
+}
+
+/// Takes what stands below `/api2` apart: `/json/version` is in the format `json`, the path is `/version`.
+fn format_of(below: &str) -> Option<(&str, &str)> {
+    let rest = below.trim_start_matches('/');
+    let (format, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let named = format.len() > 1
+        && format.starts_with(|c: char| c.is_ascii_lowercase())
+        && format.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let apart = below.starts_with('/') && named;
+    apart.then_some((format, if path.is_empty() { "/" } else { path }))
+}
+
+/// What is not below `/api2` are the pages of the web interface.
+fn no_page(path: &str) -> Reply {
+    match path {
+        "/" => plain(501, "not simulated: the web interface", true),
+        _ => plain(500, &format!("no such file '{path}'\n"), true),
+    }
 }
 
 fn login(world: &World, request: &Request, verb: &str, path: &str) -> std::result::Result<Who, Reply> {
@@ -104,20 +124,21 @@ fn login(world: &World, request: &Request, verb: &str, path: &str) -> std::resul
 
 type Body = (Raw, Option<(String, Bytes)>);
 
-fn body(request: &Request) -> std::result::Result<Body, Reply> {
+fn body(request: &Request, path: &str) -> std::result::Result<Body, Reply> {
     if !matches!(request.method.as_str(), "POST" | "PUT") {
         return Ok((Raw::new(), None));
     }
     let said = request.header("content-type").unwrap_or_default();
-    let kind = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if kind == "multipart/form-data" {
+    let kind = said.split([';', ',']).next().unwrap_or_default().trim();
+    if kind == "multipart/form-data" && request.method == "POST" && path.ends_with("/upload") {
         return Ok(multipart(said, &request.body));
     }
     if request.body.len() > LARGEST_BODY {
         return Err(plain(501, "for data too large", true));
     }
     let text = String::from_utf8_lossy(&request.body);
-    match kind.as_str() {
+    match kind {
+        _ if request.body.is_empty() && kind != "application/json" => Ok((Raw::new(), None)),
         "" | "application/x-www-form-urlencoded" => Ok((form::fields(&text), None)),
         "application/json" => match form::json(&text) {
             Ok(given) => Ok((given, None)),
@@ -127,7 +148,7 @@ fn body(request: &Request) -> std::result::Result<Body, Reply> {
                 Err(reply)
             }
         },
-        _ => Err(plain(506, &format!("upload 'Content-Type '{kind}' not implemented"), true)),
+        _ => Err(plain(506, &format!("upload 'Content-Type '{said}' not implemented"), true)),
     }
 }
 

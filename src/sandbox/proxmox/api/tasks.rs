@@ -1,5 +1,6 @@
 //! `/nodes/{node}/tasks` and `/cluster/tasks`.
 use crate::sandbox::proxmox::{
+    access::Who,
     call::{Answer, Call, Endpoint, on},
     refusal::{Refusal, Result},
     schema::split_list,
@@ -22,16 +23,32 @@ impl Call<'_> {
         let upid = self.arg("upid").unwrap_or_default();
         is_upid(upid)?;
         let found = self.world.state.tasks.iter().find(|t| t.upid == upid);
-        let own = upid.split(':').nth(7).is_some_and(|who| who == self.who.id());
-        if !own {
+        if !upid.split(':').nth(7).is_some_and(|who| is_own(&self.who, who)) {
             self.world.state.demand(&self.who, &format!("/nodes/{}", self.node()), &[privilege])?;
         }
         Ok(found.cloned())
     }
+
+    /// The task of the path, which must be there before anybody asks whether they may see it.
+    fn known_task(&self, privilege: &str) -> Result<Task> {
+        let upid = self.arg("upid").unwrap_or_default();
+        is_upid(upid)?;
+        let missing = || Refusal::parameter("upid", "no such task");
+        if !self.world.state.tasks.iter().any(|t| t.upid == upid) {
+            return Err(missing());
+        }
+        self.task(privilege)?.ok_or_else(missing)
+    }
+}
+
+/// Whether a task is somebody's: a user's own are those of their tokens too.
+fn is_own(who: &Who, of: &str) -> bool {
+    let me = who.id();
+    of == me || of.split_once('!').is_some_and(|(user, _)| user == me)
 }
 
 fn status(call: &mut Call<'_>) -> Result<Answer> {
-    let Some(task) = call.task("Sys.Audit")? else { return Err(Refusal::parameter("upid", "no such task")) };
+    let task = call.known_task("Sys.Audit")?;
     let mut data = facts_of(&task);
     data.insert("pid".into(), json!(task.pid));
     data.insert("pstart".into(), json!(task.pstart));
@@ -65,10 +82,14 @@ fn log(call: &mut Call<'_>) -> Result<Answer> {
         format!("task-{}-{}-{}.log", t.node, t.kind, begun.unwrap_or_default())
     });
     let lines = match task {
+        Some(task) if task.log.is_empty() => vec!["no content".into()],
         Some(task) => task.log,
         None => vec!["unable to open file - No such file or directory".into()],
     };
     if call.flag("download") {
+        if call.arg("start").or(call.arg("limit")).is_some() {
+            return Err(Refusal::die("'download' cannot be used together with 'start' or 'limit' parameters"));
+        }
         return Ok(Answer { plain: Some(lines.iter().map(|l| format!("{l}\n")).collect()), file, ..Answer::default() });
     }
     let number = |name: &str, default: usize| call.arg(name).and_then(|v| v.parse().ok()).unwrap_or(default);
@@ -81,9 +102,8 @@ fn log(call: &mut Call<'_>) -> Result<Answer> {
 }
 
 fn abort(call: &mut Call<'_>) -> Result<Answer> {
-    let upid = call.arg("upid").unwrap_or_default().to_string();
-    call.task("Sys.Modify")?;
-    call.world.interrupt(&upid);
+    let task = call.known_task("Sys.Modify")?;
+    call.world.interrupt(&task.upid);
     Ok(Value::Null.into())
 }
 
@@ -100,28 +120,33 @@ fn ending(task: &Task) -> &'static str {
 fn list(call: &mut Call<'_>) -> Result<Answer> {
     let node = call.node();
     let everything = call.world.state.may(&call.who, &format!("/nodes/{node}"), &["Sys.Audit"], false);
-    let me = call.who.id();
-    let number = |name: &str| call.arg(name).and_then(|v| v.parse::<u64>().ok());
+    let number = |name: &str| call.arg(name).and_then(|v| v.parse::<i64>().ok());
     let (start, limit) = (number("start").unwrap_or(0) as usize, number("limit").unwrap_or(50) as usize);
     let source = call.arg("source").unwrap_or("archive");
-    let wanted = split_list(call.arg("statusfilter").unwrap_or_default());
+    let given = |name: &str| call.arg(name).filter(|v| !v.is_empty());
+    // Errors are all that did not go well, whatever else is asked for.
+    let wanted = call.arg("statusfilter").map(|list| split_list(&list.to_lowercase()));
+    let ended = |task: &Task| match (call.flag("errors"), &wanted) {
+        (true, _) => ending(task) != "ok",
+        (false, Some(wanted)) => wanted.iter().any(|w| w == ending(task)),
+        (false, None) => true,
+    };
     let fits = |task: &&Task| {
         let running = !task.is_over();
         let (user, _) = task.user();
         task.node == node
-            && (everything || task.who == me)
+            && (everything || is_own(&call.who, &task.who))
             && match source {
                 "active" => running,
                 "all" => true,
                 _ => call.world.is_archived(task),
             }
             && call.arg("vmid").is_none_or(|v| task.id == v)
-            && call.arg("typefilter").is_none_or(|t| task.kind == t)
-            && call.arg("userfilter").is_none_or(|u| user.to_lowercase().contains(&u.to_lowercase()))
-            && number("since").is_none_or(|s| task.started / 1000 >= s)
-            && number("until").is_none_or(|u| task.started / 1000 <= u)
-            && (!call.flag("errors") || !matches!(task.exit.as_deref(), Some("OK") | None))
-            && (wanted.is_empty() || wanted.iter().any(|w| w == ending(task)))
+            && given("typefilter").is_none_or(|t| task.kind == t)
+            && given("userfilter").is_none_or(|u| user.to_lowercase().contains(&u.to_lowercase()))
+            && number("since").is_none_or(|s| (task.started / 1000) as i64 >= s)
+            && number("until").is_none_or(|u| (task.started / 1000) as i64 <= u)
+            && ended(task)
     };
     let mut found: Vec<&Task> = call.world.state.tasks.iter().filter(fits).collect();
     // Running ones first, then the newest.
