@@ -18,7 +18,7 @@ pub const ENDPOINTS: &[Endpoint] =
     &[on("POST", "/nodes/{node}/lxc/{vmid}/clone", clone), on("POST", "/nodes/{node}/lxc/{vmid}/template", template)];
 
 /// Keys of a config that a clone does not take over.
-const NOT_COPIED: &[&str] = &["lock", "parent", "template", "snaptime", "protection"];
+const NOT_COPIED: &[&str] = &["lock", "parent", "template", "snaptime"];
 
 fn clone(call: &mut Call<'_>) -> Result<Answer> {
     let (node, vmid) = (call.node(), call.vmid());
@@ -36,20 +36,20 @@ fn clone(call: &mut Call<'_>) -> Result<Answer> {
             return Err(Refusal::die(format!("can't clone to non-shared storage '{storage}'")));
         }
     }
-    unused(call.world, newid)?;
     let mut source = call.guest(Kind::Lxc)?.clone();
     unlocked(&source)?;
+    unused(call.world, newid)?;
     let (template, snapshot) = (source.is_template(), call.arg("snapname").map(str::to_string));
+    let full = call.arg("full").map_or(!template, |f| f == "1");
+    if storage.is_some() && !full {
+        return Err(Refusal::die("parameter 'storage' not allowed for linked clones"));
+    }
     if let Some(snapshot) = &snapshot {
         let then = source.snapshots.get(snapshot).cloned();
         source.conf = then.ok_or_else(|| Refusal::die(format!("snapshot '{snapshot}' does not exist")))?;
     }
-    let full = call.arg("full").map_or(!template, |f| f == "1");
     if source.running.is_some() && full && snapshot.is_none() {
         return Err(Refusal::die("Full clone of a running container is only possible from a snapshot"));
-    }
-    if storage.is_some() && !full {
-        return Err(Refusal::die("parameter 'storage' not allowed for linked clones"));
     }
     permit(call, &source, storage.as_deref())?;
     if !full && !can_snapshot(call.world, &source) {
@@ -79,7 +79,7 @@ fn clone(call: &mut Call<'_>) -> Result<Answer> {
         copy.conf.insert(key, value);
     }
     for key in ["hostname", "description"] {
-        if let Some(value) = call.arg(key) {
+        if let Some(value) = call.arg(key).filter(|v| !matches!(*v, "" | "0")) {
             copy.conf.insert(key.into(), value.to_string());
         }
     }

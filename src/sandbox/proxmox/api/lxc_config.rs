@@ -7,8 +7,8 @@ use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on, unlocked},
     config_file,
     refusal::{Refusal, Result},
-    schema::split_list,
-    state::Kind,
+    schema::{Args, split_list},
+    state::{Guest, Kind},
     world::World,
 };
 use serde_json::Value;
@@ -23,20 +23,19 @@ fn change(call: &mut Call<'_>) -> Result<Answer> {
     if call.given.told().is_empty() {
         return Err(Refusal::die("no options specified"));
     }
-    let revert = keys(call, "revert")?;
-    let delete = keys(call, "delete")?;
-    if let Some(key) = delete.iter().find(|k| revert.contains(k)) {
-        let why = format!("you can't use '-delete {key}' and '-revert {key}' at the same time");
-        return Err(Refusal::parameter("delete", why));
-    }
+    let mut named = |which: &str| split_list(&call.take(which).unwrap_or_default());
+    let (delete, revert) = (named("delete"), named("revert"));
     let update = Update { set: call.given.rest(), delete, revert };
 
     call.world.guest(Kind::Lxc, &node, vmid)?;
-    permit(call, &node, vmid, &update)?;
     call.world.lock(vmid)?;
     let mut guest = call.world.guest(Kind::Lxc, &node, vmid)?.clone();
     unlocked(&guest)?;
     unmodified(digest.as_deref(), &config_file::digest(&guest))?;
+    permit(call, vmid, &guest, &Args::new(), &update.delete)?;
+    permit(call, vmid, &guest, &Args::new(), &update.revert)?;
+    known(call.world, &update)?;
+    permit(call, vmid, &guest, &update.set, &[])?;
 
     let mut halfway = None;
     let errors = lxc_hotplug::update(call.world, vmid, &mut guest, &update, &mut halfway)?;
@@ -55,34 +54,42 @@ fn change(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Value::Null.into())
 }
 
-fn permit(call: &Call<'_>, node: &str, vmid: u32, update: &Update) -> Result<()> {
-    let guest = call.world.guest(Kind::Lxc, node, vmid)?;
-    let change = Change {
-        who: &call.who,
-        vmid,
-        pool: None,
-        old: Some(&guest.conf),
-        new: &update.set,
-        delete: &update.delete,
-        unprivileged: guest.flag("unprivileged"),
-    };
-    lxc_permission::check(call.world, &change)
+fn permit(call: &Call<'_>, vmid: u32, guest: &Guest, new: &Args, delete: &[String]) -> Result<()> {
+    let (old, unprivileged) = (Some(&guest.conf), guest.flag("unprivileged"));
+    lxc_permission::check(call.world, &Change { who: &call.who, vmid, pool: None, old, new, delete, unprivileged })
 }
 
-/// The keys that `delete` or `revert` name.
-fn keys(call: &mut Call<'_>, which: &str) -> Result<Vec<String>> {
-    let named = split_list(&call.take(which).unwrap_or_default());
-    for key in &named {
-        if call.given.told().contains_key(key) {
-            let why = format!("you can't use '-{key}' and -{which} {key}' at the same time");
-            return Err(Refusal::parameter(which, why));
+/// Options of a config that are never set by hand, and may be named all the same.
+const INTERNAL: &[&str] = &["parent", "snaptime"];
+
+/// Demands that what is to be deleted or reverted are options, each in one of the lists, and not set at the same time.
+fn known(world: &World, update: &Update) -> Result<()> {
+    let parameters = ["digest", "delete", "revert", "node", "vmid"];
+    let is_option =
+        |key: &str| INTERNAL.contains(&key) || !parameters.contains(&key) && world.option(Kind::Lxc, key).is_some();
+    let unknown = |which, key: &String| Err(Refusal::parameter(which, format!("unknown option '{key}'")));
+    for key in &update.revert {
+        if !is_option(key) {
+            return unknown("revert", key);
         }
-        let known = call.world.option(Kind::Lxc, key).is_some();
-        if !known || matches!(key.as_str(), "digest" | "delete" | "revert" | "node" | "vmid") {
-            return Err(Refusal::parameter(which, format!("unknown option '{key}'")));
+        if update.set.contains_key(key) {
+            let why = format!("you can't use '-{key}' and '-revert {key}' at the same time");
+            return Err(Refusal::parameter("revert", why));
         }
     }
-    Ok(named)
+    for key in &update.delete {
+        if !is_option(key) {
+            return unknown("delete", key);
+        }
+        // The quotes are as crooked as those of the real one.
+        let also = match (update.set.contains_key(key), update.revert.contains(key)) {
+            (true, _) => format!("'-{key}' and -delete {key}'"),
+            (_, true) => format!("'-delete {key}' and '-revert {key}'"),
+            _ => continue,
+        };
+        return Err(Refusal::parameter("delete", format!("you can't use {also} at the same time")));
+    }
+    Ok(())
 }
 
 /// Demands that a config is still the one that a digest was taken of.

@@ -116,6 +116,9 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     }
     let nine = call.world.release().is_9();
     let unprivileged = call.take("unprivileged").map_or(nine, |v| v == "1");
+    if !unprivileged && nine {
+        call.world.state.demand(&call.who, "/", &["Sys.Modify"])?;
+    }
     let ha = may_manage(call)?;
     free(call, vmid)?;
     keys_valid(call)?;
@@ -205,9 +208,6 @@ fn permit(call: &Call<'_>, vmid: u32, pool: Option<&str>, args: &Args, unprivile
     let in_pool = pool.is_some_and(|p| state.may(who, &format!("/pool/{p}"), &["VM.Allocate"], false));
     if !in_pool && !state.may(who, &format!("/vms/{vmid}"), &["VM.Allocate"], false) {
         return Err(Refusal::denied(""));
-    }
-    if !unprivileged && call.world.release().is_9() {
-        state.demand(who, "/", &["Sys.Modify"])?;
     }
     let change = Change { who, vmid, pool, old: None, new: args, delete: &[], unprivileged };
     lxc_permission::check(call.world, &change)

@@ -85,12 +85,18 @@ fn prepare(world: &World, vmid: u32, guest: &Guest, key: &str, value: &str) -> R
         _ if is_numbered(key, "net") => {
             let net = parse(world, key, value);
             if let Some(mtu) = net.get("mtu").and_then(|m| m.parse::<u32>().ok()) {
-                let bridge = net.get("bridge").and_then(|b| world.state.nodes.get(&guest.node)?.bridges.get(b));
-                if let Some(bridge) = bridge.filter(|b| b.mtu < mtu) {
-                    let limit = bridge.mtu;
+                let name = net.get("bridge").map_or("", String::as_str);
+                let bridge = world.state.nodes.get(&guest.node).and_then(|n| n.bridges.get(name));
+                let limit = bridge.ok_or_else(|| Refusal::die(format!("bridge '{name}' does not exist")))?.mtu;
+                if limit < mtu {
                     let why = format!("{key}: MTU size '{mtu}' is bigger than bridge MTU '{limit}'");
                     return Err(Refusal::die(why));
                 }
+            }
+            let is = |name: &str, value: &str| net.get(name).is_some_and(|v| v == value);
+            if is("host-managed", "1") && is("ip6", "auto") && !is("link_down", "1") {
+                let why = "SLAAC is not supported for host-managed network configuration.";
+                return Err(Refusal::die(format!("{key}: {why}")));
             }
             value.into()
         }
@@ -267,7 +273,8 @@ fn hotplug(world: &mut World, vmid: u32, guest: &mut Guest, written: &mut Option
         let at_once = FAST.contains(&key.as_str())
             || matches!(key.as_str(), "swap" | "cpulimit" | "cpuunits")
             || is_numbered(&key, "unused")
-            || is_numbered(&key, "net");
+            // Only those of one digit: the others wait.
+            || is_numbered(&key, "net") && key.len() == "net0".len();
         if !at_once {
             continue;
         }

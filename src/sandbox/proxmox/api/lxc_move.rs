@@ -22,10 +22,10 @@ fn move_volume(call: &mut Call<'_>) -> Result<Answer> {
     let key = call.take("volume").unwrap_or_default();
     let to = call.take("target-volume").unwrap_or_else(|| key.clone());
     let target = call.arg("target-vmid").and_then(|v| v.parse::<u32>().ok());
-    let both = |why: &str| Refusal::parameters(["storage", "target-vmid"].map(|name| (name.into(), why.into())));
+    let neither = |why: &str| Refusal::parameters(["storage", "target-vmid"].map(|name| (name.into(), why.into())));
     match (target, call.take("storage")) {
-        (Some(_), Some(_)) => Err(both("either set 'storage' or 'target-vmid', but not both")),
-        (None, None) => Err(both("both 'storage' and 'target-vmid' missing, either needs to be set")),
+        (Some(_), Some(_)) => Err(Refusal::die("either set storage or target-vmid, but not both")),
+        (None, None) => Err(neither("both 'storage' and 'target-vmid' missing, either needs to be set")),
         (None, Some(storage)) => {
             call.world.state.demand(&call.who, &format!("/storage/{storage}"), &["Datastore.AllocateSpace"])?;
             call.world.lock(vmid)?;

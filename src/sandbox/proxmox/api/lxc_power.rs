@@ -3,7 +3,7 @@ use super::{lxc_config, lxc_create, lxc_hotplug, storage};
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on, unlocked},
     refusal::{Refusal, Result},
-    state::{Kind, Running},
+    state::{Guest, Kind, Running},
     task::{Task, Work},
     world::World,
 };
@@ -109,9 +109,14 @@ fn checkpoint(vmid: u32, how: &str, what: &str) -> Work {
 /// The text that the task ends with.
 pub fn perform_start(world: &mut World, vmid: u32, log: &mut Vec<String>) -> Result<()> {
     let mut guest = world.any(Kind::Lxc, vmid)?.clone();
-    unlocked(&guest)?;
     if guest.is_template() {
         return Err(Refusal::die("you can't start a CT if it's a template"));
+    }
+    if !is_mounted(&guest) {
+        unlocked(&guest)?;
+    }
+    if guest.flag("unprivileged") && has_quota(world, &guest) {
+        return Err(Refusal::die("Quotas are not supported by unprivileged containers."));
     }
     if guest.running.is_some() {
         return Err(Refusal::die(format!("CT {vmid} already running")));
@@ -137,13 +142,25 @@ pub fn perform_start(world: &mut World, vmid: u32, log: &mut Vec<String>) -> Res
     Ok(())
 }
 
+/// A lock that hinders neither a start nor a stop.
+fn is_mounted(guest: &Guest) -> bool {
+    guest.conf.get("lock").is_some_and(|lock| lock == "mounted")
+}
+
+fn has_quota(world: &World, guest: &Guest) -> bool {
+    let volumes = guest.conf.iter().filter(|(k, _)| *k == "rootfs" || lxc_hotplug::is_numbered(k, "mp"));
+    volumes.into_iter().any(|(key, value)| lxc_hotplug::parse(world, key, value).get("quota").is_some_and(|q| q == "1"))
+}
+
 /// Stops a container. One that stopped meanwhile is no mistake.
 ///
 /// # Errors
 /// The guest is gone or locked.
 pub fn perform_stop(world: &mut World, vmid: u32) -> Result<()> {
     let guest = world.any(Kind::Lxc, vmid)?;
-    unlocked(guest)?;
+    if !is_mounted(guest) {
+        unlocked(guest)?;
+    }
     guest.running = None;
     guest.unplugged.clear();
     // The hook that runs after a container stopped applies what is pending.

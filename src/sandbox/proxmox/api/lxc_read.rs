@@ -139,16 +139,28 @@ fn current(call: &mut Call<'_>) -> Result<Answer> {
 fn config(call: &mut Call<'_>) -> Result<Answer> {
     if let Some(snapshot) = call.arg("snapshot").filter(|s| !s.is_empty()) {
         if call.flag("current") {
-            return Err(Refusal::parameter("snapshot", "cannot use 'snapshot' parameter with 'current'"));
+            let why = "cannot use 'snapshot' parameter with 'current'";
+            return Err(Refusal::parameters(["snapshot", "current"].map(|name| (name.into(), why.into()))));
         }
-        let data = snapshot_config(call, Kind::Lxc, snapshot)?;
+        let mut data = snapshot_config(call, Kind::Lxc, snapshot)?;
+        if let Some(data) = data.as_object_mut().filter(|_| !sees_environment(call)) {
+            data.remove("env");
+        }
         return Ok(data.into());
     }
     let guest = call.guest(Kind::Lxc)?;
-    let conf = if call.flag("current") { guest.conf.clone() } else { merged(guest) };
+    let mut conf = if call.flag("current") { guest.conf.clone() } else { merged(guest) };
+    if !sees_environment(call) {
+        conf.remove("env");
+    }
     let mut data = call.world.typed(Kind::Lxc, &conf);
     data.insert("digest".into(), json!(config_file::digest(guest)));
     Ok(Value::Object(data).into())
+}
+
+/// Whether the caller may read a container's environment, which often holds secrets (pve-container 6.1).
+fn sees_environment(call: &Call<'_>) -> bool {
+    call.world.state.may(&call.who, &format!("/vms/{}", call.vmid()), &["VM.Config.Options"], false)
 }
 
 /// The config of a snapshot.
@@ -189,7 +201,8 @@ pub fn pending(call: &mut Call<'_>, kind: Kind) -> Result<Answer> {
     let deletes = pending_deletes(guest);
     let keys: BTreeSet<&String> = guest.conf.keys().chain(guest.pending.keys().filter(|k| *k != "delete")).collect();
     let mut rows = vec![json!({"key": "digest", "value": config_file::digest(guest)})];
-    for key in keys {
+    let hidden = (kind == Kind::Lxc && !sees_environment(call)).then_some("env");
+    for key in keys.into_iter().filter(|key| Some(key.as_str()) != hidden) {
         let mut row = Map::new();
         row.insert("key".into(), json!(key));
         if let Some(value) = guest.conf.get(key) {

@@ -46,6 +46,9 @@ pub fn volumes(world: &World, guest: &Guest) -> Vec<String> {
 
 fn feature(call: &mut Call<'_>) -> Result<Answer> {
     let guest = call.guest(Kind::Lxc)?;
+    if let Some(name) = call.arg("snapname").filter(|name| !guest.snapshots.contains_key(*name)) {
+        return Err(Refusal::die(format!("snapshot '{name}' does not exist")));
+    }
     let has = match call.arg("feature") {
         Some("snapshot") => can_snapshot(call.world, guest),
         Some("clone") => guest.is_template() && can_snapshot(call.world, guest),
@@ -89,7 +92,7 @@ fn name(call: &Call<'_>) -> String {
 
 fn create(call: &mut Call<'_>) -> Result<Answer> {
     let (vmid, name) = (call.vmid(), name(call));
-    if name == "current" || name == "pending" {
+    if name == "current" || name == "vzdump" {
         return Err(Refusal::die(format!("unable to use snapshot name '{name}' (reserved name)")));
     }
     let description = call.arg("description").map(str::to_string);
@@ -105,15 +108,14 @@ fn config(call: &mut Call<'_>) -> Result<Answer> {
 }
 
 fn describe(call: &mut Call<'_>) -> Result<Answer> {
-    let (vmid, name, description) = (call.vmid(), name(call), call.arg("description").map(str::to_string));
+    let (vmid, name) = (call.vmid(), name(call));
+    let Some(description) = call.arg("description").map(str::to_string) else { return Ok(Value::Null.into()) };
     call.world.lock(vmid)?;
     let guest = call.guest_mut(Kind::Lxc)?;
     unlocked(guest)?;
     let missing = || Refusal::die(format!("snapshot '{name}' does not exist"));
     let snapshot = guest.snapshots.get_mut(&name).ok_or_else(missing)?;
-    if let Some(description) = description {
-        snapshot.insert("description".into(), description);
-    }
+    snapshot.insert("description".into(), description);
     call.world.write(vmid);
     Ok(Value::Null.into())
 }
@@ -134,10 +136,10 @@ fn rollback(call: &mut Call<'_>) -> Result<Answer> {
 /// The text that the task ends with.
 pub fn perform_create(world: &mut World, vmid: u32, name: &str, description: Option<String>) -> Result<()> {
     let guest = world.any(Kind::Lxc, vmid)?.clone();
-    unlocked(&guest)?;
     if guest.is_template() {
         return Err(Refusal::die("you can't take a snapshot if it's a template"));
     }
+    unlocked(&guest)?;
     if guest.snapshots.contains_key(name) {
         return Err(Refusal::die(format!("snapshot name '{name}' already used")));
     }
@@ -166,14 +168,16 @@ pub fn perform_create(world: &mut World, vmid: u32, name: &str, description: Opt
 /// The text that the task ends with.
 pub fn perform_rollback(world: &mut World, vmid: u32, name: &str, start: bool) -> Result<()> {
     let guest = world.any(Kind::Lxc, vmid)?;
-    unlocked(guest)?;
+    if guest.is_template() {
+        return Err(Refusal::die("you can't rollback if vm is a template"));
+    }
     let missing = || Refusal::die(format!("snapshot '{name}' does not exist"));
     let mut conf = guest.snapshots.get(name).ok_or_else(missing)?.clone();
+    unlocked(guest)?;
     conf.remove("snaptime");
     conf.remove("description");
-    if let Some(notes) = guest.conf.get("description") {
-        conf.insert("description".into(), notes.clone());
-    }
+    let stays = |key: &str| key == "description" || lxc_hotplug::is_numbered(key, "unused");
+    conf.extend(guest.conf.iter().filter(|(k, _)| stays(k)).map(|(k, v)| (k.clone(), v.clone())));
     conf.insert("parent".into(), name.into());
     guest.conf = conf;
     guest.pending.clear();
@@ -188,9 +192,11 @@ pub fn perform_rollback(world: &mut World, vmid: u32, name: &str, start: bool) -
 /// The text that the task ends with.
 pub fn perform_delete(world: &mut World, vmid: u32, name: &str) -> Result<()> {
     let guest = world.any(Kind::Lxc, vmid)?;
+    if !guest.snapshots.contains_key(name) {
+        return Err(Refusal::die(format!("snapshot '{name}' does not exist")));
+    }
     unlocked(guest)?;
-    let missing = || Refusal::die(format!("snapshot '{name}' does not exist"));
-    let gone = guest.snapshots.remove(name).ok_or_else(missing)?;
+    let Some(gone) = guest.snapshots.remove(name) else { return Ok(()) };
     let parent = gone.get("parent").cloned();
     for conf in guest.snapshots.values_mut().chain([&mut guest.conf]) {
         if conf.get("parent").is_some_and(|p| p == name) {

@@ -1,5 +1,10 @@
 //! Volumes of containers: allocating, attaching, growing.
-use super::{lxc_config::unmodified, lxc_hotplug::parse, storage};
+use super::{
+    lxc_config::unmodified,
+    lxc_hotplug::parse,
+    lxc_permission::{self, Change},
+    storage,
+};
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on, unlocked},
     config_file, formats, property,
@@ -127,6 +132,10 @@ fn resize(call: &mut Call<'_>) -> Result<Answer> {
     let digest = call.take("digest");
     let guest = call.world.guest(Kind::Lxc, &node, vmid)?.clone();
     unlocked(&guest)?;
+    // What is checked is an option of the name `disk`, which is like any other.
+    let new = [("disk".to_string(), disk.clone())].into();
+    let (who, old, unprivileged) = (&call.who, Some(&guest.conf), guest.flag("unprivileged"));
+    lxc_permission::check(call.world, &Change { who, vmid, pool: None, old, new: &new, delete: &[], unprivileged })?;
     unmodified(digest.as_deref(), &config_file::digest(&guest))?;
     let Some(value) = guest.conf.get(&disk) else { return Err(no_volume(&disk)) };
     let volid = parse(call.world, &disk, value).remove("volume").unwrap_or_default();
