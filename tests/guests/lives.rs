@@ -1,8 +1,10 @@
 //! How guests come, are found again, and go.
 use super::bed::{Bed, RELEASES, annotated, container, foreign, machine, said};
+use serde_json::json;
 use trueup::{
     providers::proxmox::PER_STORAGE,
     sandbox::{
+        drift::Drift,
         faults::{Fault, What},
         proxmox::Kind,
     },
@@ -185,5 +187,31 @@ async fn what_is_held_for_a_while_is_done_in_the_same_pass_and_what_is_denied_is
         assert!(told.contains("VM.Config.Memory") && memories(&bed) == before, "{told}");
         let report = bed.pass(&both(2048)).await;
         assert!(report.rest.in_true(), "{}", said(&report));
+    }
+}
+
+/// The listing of the cluster is up to 20 s old; which guests run is asked of the nodes.
+#[tokio::test]
+async fn a_guest_that_stopped_a_moment_ago_is_started_whatever_the_listing_says() {
+    for release in RELEASES {
+        let mut bed = Bed::new(release).await;
+        let both = container("web", 100, "") + &machine("build", 101, "");
+        let report = bed.pass(&both).await;
+        assert!(report.rest.in_true(), "{}", said(&report));
+        let mut listing = vec![];
+        for (kind, vmid) in [("lxc", 100), ("qemu", 101)] {
+            let (system, method, body) = ("proxmox".into(), "POST".into(), None);
+            let path = format!("/api2/json/nodes/pve1/{kind}/{vmid}/status/stop");
+            bed.drift(Drift::Call { system, method, path, body }).await;
+            listing.push(json!({
+                "id": format!("{kind}/{vmid}"), "type": kind, "vmid": vmid, "node": "pve1", "status": "running", "tags": "trueup",
+            }));
+        }
+        let body = json!({ "data": listing }).to_string();
+        let old = What::Body { status: 200, content_type: "application/json".into(), body };
+        bed.add(Fault::new(old).on("proxmox", "GET /api2/json/cluster/resources*"));
+        let report = bed.pass(&both).await;
+        assert!(report.rest.in_true() && said(&report).matches("~ start").count() == 2, "{}", said(&report));
+        assert!([100, 101].iter().all(|vmid| bed.guest(*vmid).running.is_some()));
     }
 }

@@ -38,7 +38,9 @@ pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<Guest> {
     let seen = async {
         let guests = listed(providers).await?;
         let of_interest = |g: &proxmox::Guest| g.tags.contains(notes::TAG) || is_wanted(scope, g);
-        read(providers, scope, guests.into_iter().filter(of_interest).collect()).await
+        let mut guests: Vec<_> = guests.into_iter().filter(of_interest).collect();
+        client(providers)?.ask_power(&mut guests).await?;
+        read(providers, scope, guests).await
     };
     match seen.await {
         Ok(inventory) => Observation::Complete(inventory),
