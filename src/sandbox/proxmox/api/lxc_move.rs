@@ -7,7 +7,7 @@ use super::{
 };
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on, unlocked},
-    config_file, property,
+    config_file,
     refusal::{Refusal, Result},
     state::{Conf, Guest, Kind},
     task::{Move, Reassign, Work},
@@ -100,7 +100,7 @@ fn copy(world: &mut World, change: &Move, log: &mut Vec<String>) -> Result<()> {
     let size = storage::volume(world, &old)?.size;
     lxc_volume::for_containers(world, storage)?;
     parts.insert("volume".into(), format!("{storage}:{}", size as f64 / f64::from(1 << 30)));
-    let wanted = print(world, key, &parts);
+    let wanted = lxc_volume::print(world, key, &parts);
     let value = lxc_volume::allocate(world, *vmid, key, &wanted, log)?;
     log.extend(copied(size));
     let guest = world.any(Kind::Lxc, *vmid)?;
@@ -110,10 +110,6 @@ fn copy(world: &mut World, change: &Move, log: &mut Vec<String>) -> Result<()> {
         false => add_unused(guest, old),
     }
     Ok(())
-}
-
-fn print(world: &World, key: &str, parts: &property::Properties) -> String {
-    world.properties(Kind::Lxc, key).map(|format| property::print(format, parts)).unwrap_or_default()
 }
 
 /// Demands that a volume can go to another container, and answers its name.

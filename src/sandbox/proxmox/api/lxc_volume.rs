@@ -7,7 +7,7 @@ use super::{
 };
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on, unlocked},
-    config_file, formats, property,
+    config_file, ext4, formats, property,
     refusal::{Refusal, Result},
     state::{Kind, Volume},
     task::Work,
@@ -71,6 +71,11 @@ pub fn allocate(world: &mut World, vmid: u32, key: &str, value: &str, log: &mut 
     Ok(world.properties(Kind::Lxc, key).map_or_else(|| value.to_string(), |f| property::print(f, &parts)))
 }
 
+/// The value of a mount point (or of the root) as it is stored.
+pub fn print(world: &World, key: &str, parts: &property::Properties) -> String {
+    world.properties(Kind::Lxc, key).map(|format| property::print(format, parts)).unwrap_or_default()
+}
+
 fn make(world: &mut World, vmid: u32, name: &str, size: u64, log: &mut Vec<String>) -> Result<(String, u64)> {
     let kind = storage::of(world, name)?.kind.clone();
     let format = match (kind.as_str(), size) {
@@ -98,7 +103,7 @@ fn make(world: &mut World, vmid: u32, name: &str, size: u64, log: &mut Vec<Strin
         size,
         vmid: Some(vmid),
         created: now,
-        small_blocks: size < SMALL,
+        small_blocks: size < ext4::SMALL,
         ..Volume::default()
     };
     if let Some(storage) = world.state.storages.get_mut(name) {
@@ -107,14 +112,12 @@ fn make(world: &mut World, vmid: u32, name: &str, size: u64, log: &mut Vec<Strin
     Ok((volid, size))
 }
 
-/// Below this size, in bytes, mkfs.ext4 makes blocks of one KiB.
-const SMALL: u64 = 512 << 20;
-
 /// What mkfs.ext4 prints.
 fn make_filesystem(world: &mut World, size: u64, log: &mut Vec<String>) {
-    let (block, inode, first) = if size < SMALL { (1024, 4096, 1) } else { (4096, 16384, 0) };
-    let (blocks, unit) = (size / block, if block == 1024 { "1k" } else { "4k" });
-    log.push(format!("Creating filesystem with {blocks} {unit} blocks and {} inodes", (size / inode).div_ceil(8) * 8));
+    let layout = ext4::Layout::of(size);
+    let ext4::Layout { block, blocks, first, .. } = layout;
+    let unit = if block == 1024 { "1k" } else { "4k" };
+    log.push(format!("Creating filesystem with {blocks} {unit} blocks and {} inodes", layout.inodes()));
     log.push(format!("Filesystem UUID: {}", world.uuid()));
     log.push("Superblock backups stored on blocks: ".into());
     let group = block * 8;
