@@ -278,6 +278,8 @@ impl Facts {
             .filter(|p| p.template.starts_with(&prefix) && p.segments.len() > depth)
             .map(|p| p.segments[depth].as_str())
             .collect();
+        // `backup-info` stands between `backup` and what is below it.
+        names.sort_unstable();
         names.dedup();
         names
     }

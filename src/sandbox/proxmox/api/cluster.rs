@@ -1,11 +1,12 @@
 //! `/cluster`: resources, the next free number, options, status.
+use super::tag_permission;
 use crate::sandbox::proxmox::{
     calendar,
     call::{Answer, Call, Endpoint, on},
     property,
     refusal::{Refusal, Result},
     schema::split_list,
-    state::{Guest, Kind, State, Storage},
+    state::{Conf, Guest, Kind, State, Storage},
 };
 use serde_json::{Map, Value, json};
 
@@ -133,7 +134,7 @@ pub fn statistics(call: &Call<'_>, vmid: u32, guest: &Guest) -> Value {
             let sent = if seen.running { 300 + 7 * seen.uptime } else { 0 };
             json!({
                 "name": seen.name, "status": if seen.running { "running" } else { "stopped" },
-                "template": u8::from(seen.template), "maxcpu": seen.cpus, "maxmem": seen.memory, "maxdisk": maxdisk,
+                "template": u8::from(seen.template), "maxcpu": as_number(&seen.cpus), "maxmem": seen.memory, "maxdisk": maxdisk,
                 "uptime": seen.uptime, "cpu": 0, "mem": 0, "memhost": 0,
                 "disk": if seen.running { 174247936 } else { 0 },
                 "diskread": 0, "diskwrite": 0, "netin": 0, "netout": sent,
@@ -142,6 +143,15 @@ pub fn statistics(call: &Call<'_>, vmid: u32, guest: &Guest) -> Value {
     };
     merge(&mut row, more);
     row
+}
+
+/// A figure as a number, although it was told as text.
+pub fn as_number(told: &Value) -> Value {
+    match told.as_str().and_then(|text| text.parse::<f64>().ok()) {
+        Some(number) if number.fract() == 0.0 => json!(number as u64),
+        Some(number) => json!(number),
+        None => told.clone(),
+    }
 }
 
 /// What is read from the config file itself.
@@ -187,7 +197,7 @@ fn options(call: &mut Call<'_>) -> Result<Answer> {
     let mut data = Map::new();
     for (key, value) in &state.options {
         // Without Sys.Audit only what the interface needs is shown.
-        if !all && !["console", "tag-style", "user-tag-access"].contains(&key.as_str()) {
+        if !all && !["console", "tag-style"].contains(&key.as_str()) {
             continue;
         }
         data.insert(key.clone(), split(call, key, value));
@@ -196,9 +206,7 @@ fn options(call: &mut Call<'_>) -> Result<Answer> {
         data.entry("mac_prefix").or_insert(json!("BC:24:11"));
         data.entry("description").or_insert(json!(""));
     }
-    let allowed = registered(state.options.get("registered-tags").map_or("", String::as_str));
-    let may = state.may(&call.who, "/", &["Sys.Modify"], false);
-    data.insert("allowed-tags".into(), if may { json!(allowed) } else { json!([]) });
+    data.insert("allowed-tags".into(), json!(tag_permission::allowed(call.world, &call.who)));
     Ok(Value::Object(data).into())
 }
 
@@ -218,15 +226,42 @@ fn split(call: &Call<'_>, key: &str, value: &str) -> Value {
             }
             Err(_) => json!(value),
         },
-        _ if key == "registered-tags" => json!(registered(value)),
+        _ if key == "registered-tags" => json!(value.split(';').collect::<Vec<_>>()),
         _ => json!(value),
     }
 }
 
-fn registered(value: &str) -> Vec<String> {
-    let mut tags = split_list(value);
-    tags.sort();
-    tags
+/// What a further write makes of options that stand in the file: lists of tags get their order.
+fn rewritten(key: &str, value: &str) -> String {
+    let sorted = |list: &str| {
+        let mut tags: Vec<&str> = list.split(';').collect();
+        tags.sort_unstable();
+        tags.join(";")
+    };
+    match key {
+        "registered-tags" => sorted(value),
+        "user-tag-access" => {
+            let part = |p: &str| match p.strip_prefix("user-allow-list=") {
+                Some(list) => format!("user-allow-list={}", sorted(list)),
+                None => p.to_string(),
+            };
+            value.split(',').map(part).collect::<Vec<_>>().join(",")
+        }
+        _ => value.to_string(),
+    }
+}
+
+/// Puts today's names in the place of those that are kept for old clients.
+fn renew(options: &mut Conf) {
+    if options.get("console").is_some_and(|c| c == "applet") {
+        options.insert("console".into(), "html5".into());
+    }
+    if !options.contains_key("migration")
+        && let Some(unsecure) = options.remove("migration_unsecure")
+    {
+        let how = if unsecure == "1" { "insecure" } else { "secure" };
+        options.insert("migration".into(), format!("type={how}"));
+    }
 }
 
 fn set_options(call: &mut Call<'_>) -> Result<Answer> {
@@ -239,10 +274,14 @@ fn set_options(call: &mut Call<'_>) -> Result<Answer> {
     }
     let args = call.given.rest();
     let options = &mut call.world.state.options;
+    for (key, value) in options.iter_mut() {
+        *value = rewritten(key, value);
+    }
     options.extend(args);
     for key in &delete {
         options.remove(key);
     }
+    renew(options);
     match options.get("description").map(|d| d.trim_end_matches('\n').to_string()) {
         Some(empty) if empty.is_empty() => options.remove("description"),
         Some(notes) => options.insert("description".into(), format!("{notes}\n")),

@@ -16,9 +16,6 @@ use std::collections::BTreeSet;
 pub fn check(world: &World, who: &Who, vmid: u32, old: &str, new: &str) -> Result<()> {
     let state = &world.state;
     state.demand(who, &format!("/vms/{vmid}"), &["VM.Config.Options"])?;
-    if state.may(who, "/", &["Sys.Modify"], false) {
-        return Ok(());
-    }
     let (old, new): (BTreeSet<String>, BTreeSet<String>) =
         (split_list(old).into_iter().collect(), split_list(new).into_iter().collect());
     let open = Open::to(world, who);
@@ -28,11 +25,20 @@ pub fn check(world: &World, who: &Who, vmid: u32, old: &str, new: &str) -> Resul
     }
 }
 
-/// The tags that somebody without Sys.Modify may give and take.
+/// The tags that somebody may give to guests and has reason to know, in order (`get_allowed_tags`).
+pub fn allowed(world: &World, who: &Who) -> Vec<String> {
+    let Open { listed, registered, privileged, .. } = Open::to(world, who);
+    let known = if privileged { &listed | &registered } else { &listed - &registered };
+    known.into_iter().collect()
+}
+
+/// The tags that somebody may give and take.
 struct Open {
     any: bool,
     listed: BTreeSet<String>,
     registered: BTreeSet<String>,
+    /// Whether they hold Sys.Modify, before which nothing is closed.
+    privileged: bool,
 }
 
 impl Open {
@@ -41,20 +47,22 @@ impl Open {
         let access = option("user-tag-access");
         let part = |name: &str| access.split(',').find_map(|p| p.strip_prefix(name)?.strip_prefix('='));
         let allow = part("user-allow").unwrap_or("free");
+        let privileged = world.state.may(who, "/", &["Sys.Modify"], false);
         let mut listed = BTreeSet::new();
-        if allow != "none" {
-            listed.extend(part("user-allow-list").unwrap_or_default().split(';').map(str::to_owned));
+        if privileged || allow != "none" {
+            let list = part("user-allow-list").unwrap_or_default().split(';');
+            listed.extend(list.filter(|tag| !tag.is_empty()).map(str::to_owned));
         }
-        if matches!(allow, "free" | "existing") {
-            let seen = |vmid: &u32| world.state.may(who, &format!("/vms/{vmid}"), &["VM.Audit"], false);
-            let guests = world.state.guests.iter().filter(|(vmid, _)| seen(vmid));
+        if privileged || matches!(allow, "free" | "existing") {
+            let audits = |vmid: &u32| world.state.may(who, &format!("/vms/{vmid}"), &["VM.Audit"], false);
+            let guests = world.state.guests.iter().filter(|(vmid, _)| privileged || audits(vmid));
             listed.extend(guests.filter_map(|(_, guest)| guest.conf.get("tags")).flat_map(|tags| split_list(tags)));
         }
         let registered = split_list(option("registered-tags")).into_iter().collect();
-        Self { any: allow == "free", listed, registered }
+        Self { any: allow == "free", listed, registered, privileged }
     }
 
     fn is_to(&self, tag: &String) -> bool {
-        (self.any || self.listed.contains(tag)) && !self.registered.contains(tag)
+        self.privileged || (self.any || self.listed.contains(tag)) && !self.registered.contains(tag)
     }
 }

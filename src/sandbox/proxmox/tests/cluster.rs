@@ -109,3 +109,24 @@ async fn starting_what_the_cluster_runs_is_a_request_to_it() {
     let (status, body) = client.call("DELETE", "/cluster/ha/resources/ct:102", &[]).await;
     assert_eq!((status, &body["message"]), (500, &json!("cannot delete service 'ct:102', not HA managed!\n")));
 }
+
+#[tokio::test]
+async fn tags_that_guests_have_may_be_given_to_others() {
+    let client = Client::fast();
+    let mut new = NEW.to_vec();
+    new.push(("tags", "web;prod"));
+    assert_eq!(client.task("POST", "/nodes/pve1/lxc", &new).await, "OK");
+    let allowed = async || client.get("/cluster/options").await["allowed-tags"].clone();
+    assert_eq!(allowed().await, json!(["prod", "web"]));
+    let set = [("user-tag-access", "user-allow=list,user-allow-list=z;a"), ("registered-tags", "y;b")];
+    assert_eq!(client.call("PUT", "/cluster/options", &set).await.0, 200);
+    assert_eq!(allowed().await, json!(["a", "b", "prod", "web", "y", "z"]));
+    // Lists stand as they were given until the file is written again.
+    assert_eq!(client.get("/cluster/options").await["registered-tags"], json!(["y", "b"]));
+    let old = [("console", "applet"), ("migration_unsecure", "1")];
+    assert_eq!(client.call("PUT", "/cluster/options", &old).await.0, 200);
+    let options = client.get("/cluster/options").await;
+    assert_eq!(options["registered-tags"], json!(["b", "y"]));
+    assert_eq!(options["user-tag-access"]["user-allow-list"], json!(["a", "z"]));
+    assert_eq!((&options["console"], &options["migration"]), (&json!("html5"), &json!({"type": "insecure"})));
+}
