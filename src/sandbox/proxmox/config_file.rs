@@ -44,9 +44,12 @@ fn section(conf: &Conf, bare: &dyn Fn(&str) -> bool) -> String {
             let _ = writeln!(out, "#{}", encode(line));
         }
     }
-    for (key, value) in conf.iter().filter(|(k, _)| *k != "description") {
+    for (key, value) in conf.iter().filter(|(k, _)| !matches!(k.as_str(), "description" | "env")) {
         let value = if bare(key) { "" } else { value };
         let _ = writeln!(out, "{key}: {value}");
+    }
+    for variable in conf.get("env").into_iter().flat_map(|env| env.split('\0')).filter(|v| !v.is_empty()) {
+        let _ = writeln!(out, "lxc.environment.runtime: {variable}");
     }
     out
 }
@@ -117,6 +120,12 @@ mod tests {
         ]);
         web.pending.insert("net0".into(), "name=eth0,bridge=vmbr9,ip=10.99.0.51/24".into());
         assert_eq!(digest(&web), "c80db54570f2bb6e0db29d8e13591da1d6bc2ede");
+    }
+
+    #[test]
+    fn each_variable_of_the_environment_has_a_line_after_the_options() {
+        let web = guest(&[("env", "A=1\0B=2"), ("memory", "144")]);
+        assert_eq!(text(&web), "memory: 144\nlxc.environment.runtime: A=1\nlxc.environment.runtime: B=2\n");
     }
 
     #[test]

@@ -48,7 +48,6 @@ const CREATES_RULES: &[&str] = &[
 /// What would change something, and is answered 501 when it is given and not 0.
 const NOT_SIMULATED: &[Row] = &[
     ("compression", &[DOWNLOAD], "no download is unpacked"),
-    ("ignore-unpack-errors", &[LXC_CREATE], "no archive is half broken"),
     ("import-working-storage", &[VM_CREATE, VM_CONFIG], "no import is unpacked anywhere"),
     ("live-restore", &[VM_CREATE], "no machine runs while its disks are being made"),
     ("machine", &[VM_START], "no machine type holds for one start"),

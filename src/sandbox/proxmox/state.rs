@@ -2,6 +2,7 @@
 use super::{facts::Release, task::Task};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A config file's keys and values, as text.
@@ -388,7 +389,8 @@ pub struct Running {
 pub struct Reported {
     pub name: String,
     pub running: bool,
-    pub cpus: u64,
+    /// A number; of a container without cores the text of its limit.
+    pub cpus: Value,
     pub memory: u64,
     pub disk: u64,
     pub uptime: u64,

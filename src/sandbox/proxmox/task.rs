@@ -223,6 +223,9 @@ pub struct Create {
     /// Whether it becomes a resource of the cluster's high availability.
     #[serde(default)]
     pub ha: bool,
+    /// Whether it is made of what came out of its template, although something did not.
+    #[serde(default)]
+    pub lenient: bool,
 }
 
 /// A guest to be copied.

@@ -214,12 +214,18 @@ impl World {
             Kind::Lxc => {
                 let name = guest.conf.get("hostname").cloned().unwrap_or_else(|| format!("CT{vmid}"));
                 let memory = guest.conf.get("memory").map_or(512, |_| number("memory").unwrap_or(0));
-                (name, number("cores").unwrap_or(cpus), memory)
+                let limit = guest.conf.get("cpulimit").filter(|limit| *limit != "0");
+                let cpus = match (number("cores"), limit) {
+                    (Some(cores), _) => json!(cores),
+                    (None, Some(limit)) => json!(limit),
+                    (None, None) => json!(cpus),
+                };
+                (name.split_whitespace().collect(), cpus, memory)
             }
             Kind::Qemu => {
                 let name = guest.conf.get("name").cloned().unwrap_or_else(|| format!("VM {vmid}"));
                 let cores = number("cores").unwrap_or(1) * number("sockets").unwrap_or(1);
-                (name, cores, number("memory").unwrap_or(512))
+                (name, json!(cores), number("memory").unwrap_or(512))
             }
         };
         Reported {

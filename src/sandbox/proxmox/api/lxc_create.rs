@@ -112,6 +112,9 @@ pub fn pool_exists(world: &World, pool: Option<&str>) -> Result<()> {
 fn create(call: &mut Call<'_>) -> Result<Answer> {
     let (node, vmid) = (call.node(), call.vmid());
     if call.flag("restore") {
+        if call.flag("ignore-unpack-errors") {
+            return Err(Refusal::not_simulated("backups that do not unpack"));
+        }
         return super::restore::lxc(call);
     }
     let nine = call.world.release().is_9();
@@ -126,7 +129,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     pool_exists(call.world, pool.as_deref())?;
     let template = call.arg("ostemplate").unwrap_or_default().to_string();
     let default = call.arg("storage").unwrap_or("local").to_string();
-    let start = call.flag("start");
+    let (start, lenient) = (call.flag("start"), call.flag("ignore-unpack-errors"));
     let mut args = config_of(&call.given);
     permit(call, vmid, pool.as_deref(), &args, unprivileged)?;
     storage::may_use(call.world, &call.who, Some(vmid), &template, "vztmpl")?;
@@ -153,7 +156,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     call.world.state.guests.insert(vmid, guest);
     call.world.touched = true;
     let who = call.who.clone();
-    let work = Work::Create(Box::new(Create { vmid, conf, disks, template, pool, start, ha }));
+    let work = Work::Create(Box::new(Create { vmid, conf, disks, template, pool, start, ha, lenient }));
     Ok(json!(call.world.fork(&node, "vzcreate", &vmid.to_string(), &who, work, Some(vmid))).into())
 }
 
@@ -297,8 +300,13 @@ pub fn interrupted(world: &mut World, create: &Create, log: &mut Vec<String>) ->
 
 fn build(world: &mut World, create: Create, log: &mut Vec<String>) -> Result<()> {
     let mut conf = begin(world, &create, log)?;
-    let Create { vmid, template, .. } = create;
-    let holds = unpack(world, vmid, &template, &conf, log)?;
+    let Create { vmid, template, lenient, .. } = create;
+    // Nobody knows what comes out of an archive that is half broken.
+    let half = |why: Refusal| match lenient {
+        true => Refusal::not_simulated(format!("what is left of an archive that does not unpack: {}", why.text())),
+        false => why,
+    };
+    let holds = unpack(world, vmid, &template, &conf, log).map_err(half)?;
     fill(world, &conf, holds);
     let file = template.rsplit('/').next().unwrap_or_default();
     let unmanaged = conf.get("ostype").is_some_and(|o| o == "unmanaged");

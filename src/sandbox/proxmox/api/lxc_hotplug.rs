@@ -246,6 +246,12 @@ fn finish(world: &mut World, vmid: u32, key: &str, value: &str) -> Result<String
         return Ok(network(world, key, value));
     }
     if is_numbered(key, "mp") {
+        let volid = parse(world, key, value).remove("volume").unwrap_or_default();
+        // That the size of a volume cannot be found is a warning in the node's log.
+        let asks = super::lxc_volume::new_disk(&volid).is_some() || super::lxc_volume::kind(&volid) != "volume";
+        if !asks && super::storage::volume(world, &volid).is_err() {
+            return Ok(super::lxc_volume::print(world, key, &parse(world, key, value)));
+        }
         return super::lxc_volume::allocate(world, vmid, key, value, &mut Vec::new());
     }
     Ok(value.to_string())

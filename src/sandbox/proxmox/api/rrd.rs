@@ -109,7 +109,7 @@ fn guest(call: &mut Call<'_>) -> Result<Answer> {
             return Map::new();
         }
         let mut row = fields([
-            ("maxcpu", json!(seen.cpus)),
+            ("maxcpu", super::cluster::as_number(&seen.cpus)),
             ("maxmem", json!(seen.memory)),
             ("maxdisk", json!(seen.disk)),
             ("disk", json!(0)),

@@ -181,3 +181,28 @@ async fn the_environment_is_shown_to_those_who_may_set_it() {
     let client = Client { token: "PVEAPIToken=ci@pve!look=s".into(), ..client };
     assert_eq!(shown(&client).await, (None, false));
 }
+
+#[tokio::test]
+async fn a_volume_that_is_not_there_is_attached_and_missed_at_the_start() {
+    let client = container().await;
+    let set = [("protection", "0")];
+    assert_eq!(client.call("PUT", CONFIG, &set).await.0, 200);
+    let gone = [("mp0", "local:101/vm-101-disk-9.raw,mp=/data")];
+    assert_eq!(client.call("PUT", CONFIG, &gone).await.0, 200);
+    assert_eq!(client.get(CONFIG).await["mp0"], gone[0].1);
+    let exit = client.task("POST", &format!("{LXC}/status/start"), &[]).await;
+    assert_eq!(exit, "volume 'local:101/vm-101-disk-9.raw' does not exist");
+}
+
+#[tokio::test]
+async fn a_limit_stands_for_cores_that_are_not_given() {
+    let client = container().await;
+    let told = async || {
+        let current = client.get(&format!("{LXC}/status/current")).await["cpus"].clone();
+        (current, client.get("/cluster/resources?type=vm").await[0]["maxcpu"].clone())
+    };
+    assert_eq!(client.call("PUT", CONFIG, &[("cpulimit", "1.5"), ("delete", "cores")]).await.0, 200);
+    assert_eq!(told().await, (json!("1.5"), json!(1.5)));
+    assert_eq!(client.call("PUT", CONFIG, &[("cores", "3")]).await.0, 200);
+    assert_eq!(told().await, (json!(3), json!(3)));
+}
