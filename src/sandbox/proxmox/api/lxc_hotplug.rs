@@ -8,6 +8,7 @@ use crate::sandbox::proxmox::{
     state::{Conf, Guest, Kind},
     world::World,
 };
+use std::collections::BTreeSet;
 
 /// Options that take effect in a running container by being written.
 const FAST: &[&str] =
@@ -37,10 +38,13 @@ pub fn update(
         guest.pending.remove(key);
         forget_delete(guest, key);
     }
+    // What waits since an earlier change waits on, whatever becomes of this one.
+    let mut now: BTreeSet<String> = update.set.keys().cloned().collect();
     for key in &update.delete {
         if !guest.conf.contains_key(key) && !guest.pending.contains_key(key) {
             continue;
         }
+        now.insert(key.clone());
         match key.as_str() {
             "memory" | "rootfs" | "ostype" => {
                 return Err(Refusal::die(format!("unable to delete required option '{key}'")));
@@ -60,8 +64,8 @@ pub fn update(
     }
     clean(guest);
     match guest.running.is_some() {
-        true => Ok(hotplug(world, vmid, guest, written)),
-        false => Ok(apply(world, vmid, guest)),
+        true => Ok(hotplug(world, vmid, guest, &now, written)),
+        false => Ok(apply_chosen(world, vmid, guest, &|key| now.contains(key))),
     }
 }
 
@@ -172,11 +176,15 @@ fn clean(guest: &mut Guest) {
 
 /// Applies everything that is pending to a guest that does not run.
 pub fn apply(world: &mut World, vmid: u32, guest: &mut Guest) -> Errors {
+    apply_chosen(world, vmid, guest, &|_| true)
+}
+
+fn apply_chosen(world: &mut World, vmid: u32, guest: &mut Guest, chosen: &dyn Fn(&str) -> bool) -> Errors {
     let mut errors = Errors::new();
     let mut failed = |key: &str, why: Refusal| {
         errors.insert(key.into(), format!("unable to apply pending change {key} : {}\n", why.text()));
     };
-    for (key, _) in pending_deletes(guest) {
+    for (key, _) in pending_deletes(guest).into_iter().filter(|(key, _)| chosen(key)) {
         match discard(world, guest, &key, true) {
             Ok(()) => {
                 guest.conf.remove(&key);
@@ -186,7 +194,7 @@ pub fn apply(world: &mut World, vmid: u32, guest: &mut Guest) -> Errors {
         }
     }
     clean(guest);
-    let keys: Vec<String> = guest.pending.keys().filter(|k| *k != "delete").cloned().collect();
+    let keys: Vec<String> = guest.pending.keys().filter(|k| *k != "delete" && chosen(k)).cloned().collect();
     for key in keys {
         let value = guest.pending[&key].clone();
         match finish(world, vmid, &key, &value) {
@@ -268,14 +276,20 @@ pub fn network(world: &mut World, key: &str, value: &str) -> String {
     world.properties(Kind::Lxc, key).map_or_else(|| value.to_string(), |f| property::print(f, &net))
 }
 
-fn hotplug(world: &mut World, vmid: u32, guest: &mut Guest, written: &mut Option<Guest>) -> Errors {
+fn hotplug(
+    world: &mut World,
+    vmid: u32,
+    guest: &mut Guest,
+    now: &BTreeSet<String>,
+    written: &mut Option<Guest>,
+) -> Errors {
     let mut errors = Errors::new();
-    for key in FAST {
+    for key in FAST.iter().filter(|key| now.contains(**key)) {
         if let Some(value) = guest.pending.remove(*key) {
             guest.conf.insert(key.to_string(), value);
         }
     }
-    for (key, _) in pending_deletes(guest) {
+    for (key, _) in pending_deletes(guest).into_iter().filter(|(key, _)| now.contains(key)) {
         let at_once = FAST.contains(&key.as_str())
             || matches!(key.as_str(), "swap" | "cpulimit" | "cpuunits")
             || is_numbered(&key, "unused")
@@ -295,7 +309,7 @@ fn hotplug(world: &mut World, vmid: u32, guest: &mut Guest, written: &mut Option
             }
         }
     }
-    let keys: Vec<String> = guest.pending.keys().filter(|k| *k != "delete").cloned().collect();
+    let keys: Vec<String> = guest.pending.keys().filter(|k| now.contains(*k)).cloned().collect();
     for key in keys {
         let value = guest.pending[&key].clone();
         let outcome = match key.as_str() {

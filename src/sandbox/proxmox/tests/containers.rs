@@ -206,3 +206,22 @@ async fn a_limit_stands_for_cores_that_are_not_given() {
     assert_eq!(client.call("PUT", CONFIG, &[("cores", "3")]).await.0, 200);
     assert_eq!(told().await, (json!(3), json!(3)));
 }
+
+#[tokio::test]
+async fn what_a_refused_change_left_waiting_hinders_no_other() {
+    let client = container().await;
+    let card = [("net0", "name=eth0,bridge=vmbr0"), ("protection", "0")];
+    assert_eq!(client.call("PUT", CONFIG, &card).await.0, 200);
+    assert_eq!(client.task("POST", &format!("{LXC}/status/start"), &[]).await, "OK");
+    // Another card, since its address is another: the old one is taken away before the bridge is missed.
+    let (status, body) = client.call("PUT", CONFIG, &[("net0", "name=eth0,bridge=nosuch")]).await;
+    let why = "unable to hotplug net0: bridge 'nosuch' does not exist\n";
+    assert_eq!((status, &body["errors"]), (400, &json!({"net0": why})));
+    for pairs in [[("memory", "256")], [("net1", "name=eth1,bridge=vmbr0")], [("delete", "net1")]] {
+        let (status, body) = client.call("PUT", CONFIG, &pairs).await;
+        assert_eq!(status, 200, "{pairs:?}: {body}");
+    }
+    let rows = client.get(&format!("{LXC}/pending")).await;
+    assert!(rows.as_array().unwrap().contains(&json!({"key": "net0", "pending": "name=eth0,bridge=nosuch"})), "{rows}");
+    assert_eq!(client.get(&format!("{CONFIG}?current=1")).await["memory"], 256);
+}
