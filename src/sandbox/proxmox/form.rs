@@ -53,15 +53,15 @@ pub fn json(body: &str) -> Result<Raw, Refusal> {
             let offset = offset(body, &why);
             let rest: String = body.chars().skip(offset).take(20).collect();
             // `{bad` reads as a key without its quote; everything else as no JSON at all.
-            let expected = if body[..offset.min(body.len())].trim_end().ends_with(['{', ',']) {
+            let expected = if why.to_string().starts_with("trailing characters") {
+                "garbage after JSON object".to_string()
+            } else if body[..offset.min(body.len())].trim_end().ends_with(['{', ',']) {
                 "'\"' expected".to_string()
             } else {
                 "malformed JSON string, neither tag, array, object, number, string or atom".to_string()
             };
             let rest = if rest.is_empty() { "(end of string)".to_string() } else { rest };
-            // A key without quotes is reported one character late, up to the end of the text.
-            let shown = rest.trim_end_matches('}').to_string();
-            Err(Refusal::die(format!("{expected}, at character offset {offset} (before \"{shown}\") {AT} 934.")))
+            Err(Refusal::die(format!("{expected}, at character offset {offset} (before \"{rest}\") {AT} 934.")))
         }
     }
 }
@@ -90,6 +90,10 @@ mod tests {
     #[test]
     fn json_that_is_no_object_is_refused_in_perl() {
         assert!(json("{bad").unwrap_err().text().starts_with("'\"' expected, at character offset 1 (before \"bad\")"));
+        let garbage = "garbage after JSON object, at character offset 9 (before \"x}\")";
+        assert!(json("{\"a\": 1} x}").unwrap_err().text().starts_with(garbage));
+        let comma = "'\"' expected, at character offset 7 (before \"}\")";
+        assert!(json("{\"a\":1,}").unwrap_err().text().starts_with(comma));
         assert!(json("[]").unwrap_err().text().starts_with("Not a HASH reference"));
     }
 }
