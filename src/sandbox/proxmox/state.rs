@@ -121,6 +121,9 @@ pub struct Node {
     /// What this installation is without.
     #[serde(default)]
     pub lacks: BTreeSet<Lack>,
+    /// Services that somebody stopped.
+    #[serde(default)]
+    pub stopped: BTreeSet<String>,
     /// Whether it is down: other nodes see it as offline, and calls for it are not answered.
     #[serde(default)]
     pub offline: bool,
@@ -413,6 +416,9 @@ pub struct Access {
     /// Roles that are not built in.
     pub roles: BTreeMap<String, BTreeSet<String>>,
     pub acl: Vec<Entry>,
+    /// `domains.cfg`: the sections that were written, with their `type`.
+    #[serde(default)]
+    pub realms: BTreeMap<String, Conf>,
     /// What tickets are signed with.
     #[serde(default)]
     pub ticket_key: String,

@@ -162,6 +162,10 @@ pub enum Work {
         /// Seconds that each has to go down.
         timeout: u64,
     },
+    /// Guests of a node of which the machines are suspended to disk.
+    SuspendAll {
+        guests: Vec<u32>,
+    },
     /// Backups that a retention does not keep.
     RemoveBackups {
         volids: Vec<String>,
@@ -351,6 +355,11 @@ impl World {
     /// The same, to shut it down.
     pub fn fork_shutdown(&mut self, vmid: u32) {
         self.fork_within(vmid, ("vzshutdown", Work::Shutdown { vmid }), ("qmshutdown", VmWork::Stop));
+    }
+
+    /// The same, to suspend a machine to disk.
+    pub fn fork_suspend(&mut self, vmid: u32) {
+        self.fork_within(vmid, ("", Work::Nothing), ("qmsuspend", VmWork::Suspend { to_disk: true }));
     }
 
     fn fork_within(&mut self, vmid: u32, container: (&str, Work), machine: (&str, VmWork)) {

@@ -1,4 +1,5 @@
-//! `/access`: permissions, the access control list, realms.
+//! `/access`: permissions, the access control list.
+use super::access_realms::kind_of;
 use crate::sandbox::proxmox::{
     access::Who,
     call::{Answer, Call, Endpoint, on},
@@ -11,28 +12,35 @@ use std::collections::BTreeSet;
 
 pub const ENDPOINTS: &[Endpoint] = &[
     on("GET", "/access/permissions", permissions),
-    on("GET", "/access/domains", domains),
-    on("GET", "/access/domains/{realm}", domain),
     on("GET", "/access/tfa", |_| Ok(json!([]).into())),
+    on("GET", "/access/tfa/{userid}", |_| Ok(json!([]).into())),
+    on("GET", "/access/tfa/{userid}/{id}", factor),
+    on("GET", "/access/users/{userid}/tfa", factors),
+    on("PUT", "/access/users/{userid}/unlock-tfa", |_| Ok(json!(0).into())),
     on("GET", "/access/acl", list),
     on("PUT", "/access/acl", update),
 ];
 
-fn domains(_: &mut Call<'_>) -> Result<Answer> {
-    Ok(json!([
-        {"realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication"},
-        {"realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server"},
-    ])
-    .into())
+/// Nobody has a second factor.
+fn factor(call: &mut Call<'_>) -> Result<Answer> {
+    let message = format!("No such tfa entry '{}'", call.arg("id").unwrap_or_default());
+    Err(Refusal::Answer { status: 404, message, errors: Map::new(), newline: true })
 }
 
-/// One realm. `domains.cfg` is empty: those that are there come with every installation.
-fn domain(call: &mut Call<'_>) -> Result<Answer> {
-    let (realm, all) = (call.arg("realm").unwrap_or_default().to_string(), domains(call)?.data);
-    let found = all.as_array().into_iter().flatten().find(|row| row["realm"] == realm);
-    let Some(found) = found else { return Err(Refusal::die(format!("domain '{realm}' does not exist"))) };
-    let digest = crate::sandbox::proxmox::config_file::sum("");
-    Ok(json!({"type": found["type"], "comment": found["comment"], "digest": digest}).into())
+/// The kinds of factors that a user and its realm have.
+fn factors(call: &mut Call<'_>) -> Result<Answer> {
+    let realm = call.arg("userid").and_then(|user| user.rsplit_once('@')).map_or("", |(_, realm)| realm);
+    let access = &call.world.state.access;
+    if kind_of(access, realm).is_none() {
+        return Err(Refusal::die(format!("auth domain '{realm}' does not exist")));
+    }
+    let set = access.realms.get(realm).and_then(|conf| conf.get("tfa"));
+    let kind = set.and_then(|tfa| tfa.split(',').find_map(|part| part.strip_prefix("type=")));
+    let mut row: Map<String, Value> = kind.map(|kind| ("realm".to_string(), json!(kind))).into_iter().collect();
+    if call.flag("multiple") {
+        row.insert("user".into(), json!([]));
+    }
+    Ok(Value::Object(row).into())
 }
 
 /// Paths that the whole answer shows even when no entry names them.

@@ -1,4 +1,5 @@
 //! `/access/ticket` and `/access/password`: logging in with a password, and changing it.
+use super::access_realms;
 use crate::sandbox::proxmox::{
     access::Who,
     call::{Answer, Call, Endpoint, on},
@@ -137,7 +138,10 @@ pub fn set_password(call: &mut Call<'_>, user: &str, password: &str) -> Result<(
         Some("pam") => {}
         realm => {
             let realm = realm.unwrap_or_default();
-            return Err(Refusal::die(format!("auth domain '{realm}' does not exist")));
+            return Err(Refusal::die(match access_realms::kind_of(&call.world.state.access, realm) {
+                Some(kind) => format!("can't set password on auth type '{kind}'"),
+                None => format!("auth domain '{realm}' does not exist"),
+            }));
         }
     }
     if let Some(known) = call.world.state.access.users.get_mut(user) {

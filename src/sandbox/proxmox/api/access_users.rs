@@ -1,6 +1,7 @@
 //! `/access/users`, `/access/groups` and the tokens of users.
 use super::{
     access::{find_user, user_exists},
+    access_realms::kind_of,
     access_ticket::{is_user_id, set_password},
 };
 use crate::sandbox::proxmox::{
@@ -39,6 +40,10 @@ fn groups_of(call: &Call<'_>, user: &str) -> Vec<String> {
 
 fn describe(user: &User) -> Map<String, Value> {
     let mut row: Map<String, Value> = user.more.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+    // Its place in the line is there, and empty, where something stands behind it.
+    if ["comment", "keys"].iter().any(|behind| user.more.contains_key(*behind)) {
+        row.entry("email").or_insert(json!(""));
+    }
     row.insert("enable".into(), json!(u8::from(user.enable)));
     row.insert("expire".into(), json!(user.expire));
     row
@@ -71,9 +76,8 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
     let rows = rows.map(|(id, user)| {
         let mut row = describe(user);
         row.insert("userid".into(), json!(id));
-        if let Some(realm) = id.rsplit_once('@').map(|(_, r)| r).filter(|r| matches!(*r, "pam" | "pve")) {
-            row.insert("realm-type".into(), json!(realm));
-        }
+        let realm = id.rsplit_once('@').map_or("", |(_, realm)| realm);
+        row.extend(kind_of(&state.access, realm).map(|kind| ("realm-type".to_string(), json!(kind))));
         if call.flag("full") {
             row.insert("groups".into(), json!(groups_of(call, id).join(",")));
             let tokens = user.tokens.iter().map(|(name, token)| {
@@ -81,7 +85,8 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
                 row.insert("tokenid".into(), json!(name));
                 Value::Object(row)
             });
-            row.insert("tokens".into(), Value::Array(tokens.collect()));
+            let tokens: Vec<Value> = tokens.collect();
+            row.insert("tokens".into(), if tokens.is_empty() { Value::Null } else { Value::Array(tokens) });
         }
         Value::Object(row)
     });
@@ -144,6 +149,8 @@ fn apply(call: &mut Call<'_>, id: &str, failed: &str) -> Result<Answer> {
         user.enable = enable.unwrap_or(user.enable);
         user.expire = expire.unwrap_or(user.expire);
         user.more.extend(more);
+        // What is emptied does not stand in the file.
+        user.more.retain(|_, value| !value.is_empty());
     }
     call.world.touched = true;
     Ok(Value::Null.into())
@@ -287,7 +294,6 @@ fn groups(call: &mut Call<'_>) -> Result<Answer> {
 
 fn find_group<'a>(call: &'a mut Call<'_>) -> Result<(String, &'a mut Group)> {
     let name = call.arg("groupid").unwrap_or_default().to_string();
-    call.world.touched = true;
     match call.world.state.access.groups.get_mut(&name) {
         Some(group) => Ok((name, group)),
         None => Err(Refusal::die(format!("group '{name}' does not exist"))),
@@ -305,7 +311,7 @@ fn group(call: &mut Call<'_>) -> Result<Answer> {
 
 fn create_group(call: &mut Call<'_>) -> Result<Answer> {
     let name = call.arg("groupid").unwrap_or_default().to_string();
-    let comment = call.arg("comment").map(str::to_string);
+    let comment = call.arg("comment").filter(|c| !c.is_empty()).map(str::to_string);
     if call.world.state.access.groups.contains_key(&name) {
         return Err(Refusal::die(format!("create group failed: group '{name}' already exists")));
     }
@@ -316,12 +322,18 @@ fn create_group(call: &mut Call<'_>) -> Result<Answer> {
 
 fn update_group(call: &mut Call<'_>) -> Result<Answer> {
     let comment = call.arg("comment").map(str::to_string);
-    find_group(call)?.1.comment = comment;
+    let (_, group) = find_group(call).map_err(|why| Refusal::die(format!("update group failed: {}", why.text())))?;
+    if let Some(comment) = comment {
+        group.comment = Some(comment).filter(|c| !c.is_empty());
+    }
+    call.world.touched = true;
     Ok(Value::Null.into())
 }
 
 fn delete_group(call: &mut Call<'_>) -> Result<Answer> {
-    let (name, _) = find_group(call)?;
+    let found = find_group(call).map_err(|why| Refusal::die(format!("delete group failed: {}", why.text())));
+    let (name, _) = found?;
+    call.world.touched = true;
     let access = &mut call.world.state.access;
     access.groups.remove(&name);
     access.acl.retain(|e| e.whom != Whom::Group || e.id != name);

@@ -1,5 +1,6 @@
 //! The endpoints, one file per family. A path that the facts know and that is not in these tables is answered as not simulated.
 pub mod access;
+pub mod access_realms;
 pub mod access_roles;
 pub mod access_ticket;
 pub mod access_users;
@@ -51,6 +52,7 @@ pub mod rrd;
 pub mod storage;
 pub mod storage_content;
 pub mod storage_definition;
+pub mod storage_plugin;
 pub mod tag_permission;
 pub mod tasks;
 pub mod version;
@@ -62,6 +64,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 const FAMILIES: &[&[Endpoint]] = &[
     access::ENDPOINTS,
+    access_realms::ENDPOINTS,
     access_roles::ENDPOINTS,
     access_ticket::ENDPOINTS,
     access_users::ENDPOINTS,

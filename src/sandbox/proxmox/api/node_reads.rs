@@ -13,6 +13,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     }),
     on("GET", "/nodes/{node}/services/{service}/state", service),
     on("POST", "/nodes/{node}/services/{service}/start", |c| act(c, "srvstart")),
+    on("POST", "/nodes/{node}/services/{service}/stop", |c| act(c, "srvstop")),
     on("POST", "/nodes/{node}/services/{service}/restart", |c| act(c, "srvrestart")),
     on("POST", "/nodes/{node}/services/{service}/reload", |c| act(c, "srvreload")),
     on("POST", "/nodes/{node}/wakeonlan", wake),
@@ -74,10 +75,14 @@ const SERVICES: &[(&str, &str)] = &[
     ("systemd-timesyncd", "Network Time Synchronization"),
 ];
 
-fn state_of(name: &str, title: &str) -> Value {
+/// Services that are never stopped by a call.
+const ESSENTIAL: &[&str] = &["pve-cluster", "pvedaemon", "pveproxy"];
+
+fn state_of(name: &str, title: &str, stopped: bool) -> Value {
     let title = if title.is_empty() { format!("{name}.service") } else { title.to_string() };
     let (state, active, unit) = match name {
         _ if title.ends_with(".service") => ("dead", "inactive", "not-found"),
+        _ if stopped => ("dead", "inactive", "enabled"),
         "systemd-journald" => ("running", "active", "static"),
         _ => ("running", "active", "enabled"),
     };
@@ -91,20 +96,38 @@ fn services(call: &mut Call<'_>) -> Result<Answer> {
     let known = known.and_then(|m| m.parameters.property("service")).and_then(|s| s.one_of.clone());
     // The older release knows fewer of them.
     let rows = SERVICES.iter().filter(|(name, _)| known.as_ref().is_none_or(|k| k.iter().any(|n| n == name)));
-    Ok(Value::Array(rows.map(|(name, title)| state_of(name, title)).collect()).into())
+    let rows = rows.map(|(name, title)| state_of(name, title, is_stopped(call, name)));
+    Ok(Value::Array(rows.collect()).into())
 }
 
 fn service(call: &mut Call<'_>) -> Result<Answer> {
     let wanted = call.arg("service").unwrap_or_default();
     let found = SERVICES.iter().find(|(name, _)| *name == wanted);
-    Ok(state_of(wanted, found.map_or("", |(_, title)| title)).into())
+    Ok(state_of(wanted, found.map_or("", |(_, title)| title), is_stopped(call, wanted)).into())
 }
 
-/// A service is as it was when that is over: it runs.
+fn is_stopped(call: &Call<'_>, service: &str) -> bool {
+    call.world.state.nodes.get(&call.node()).is_some_and(|n| n.stopped.contains(service))
+}
+
+/// A service runs when that is over, or is stopped: at once, though the task is still to end.
 fn act(call: &mut Call<'_>, kind: &str) -> Result<Answer> {
     let (node, who) = (call.node(), call.who.clone());
     let service = call.arg("service").unwrap_or_default().to_string();
-    Ok(json!(call.world.fork(&node, kind, &service, &who, Work::Nothing, None)).into())
+    let installed = SERVICES.iter().any(|(name, title)| *name == service && !title.is_empty());
+    let mut work = Work::Nothing;
+    if kind == "srvstop" && ESSENTIAL.contains(&service.as_str()) {
+        let why = format!("invalid service cmd '{service} stop': refusing to stop essential service!");
+        work = Work::Fails { why, log: Vec::new() };
+    } else if let Some(node) = call.world.state.nodes.get_mut(&node).filter(|_| installed) {
+        match kind {
+            "srvstop" => node.stopped.insert(service.clone()),
+            "srvreload" => false,
+            _ => node.stopped.remove(&service),
+        };
+        call.world.touched = true;
+    }
+    Ok(json!(call.world.fork(&node, kind, &service, &who, work, None)).into())
 }
 
 /// No node has an address for that.

@@ -270,6 +270,7 @@ fn write_pending(
                 "tags" => tags(world, &value),
                 "vmgenid" if value == "1" => world.uuid(),
                 "boot" => order(guest, &set, &delete, &value)?,
+                "machine" => machine(value)?,
                 _ => value,
             };
             guest.pending.insert(key.clone(), value);
@@ -334,6 +335,22 @@ fn drive(
         guest.pending.insert("boot".into(), print_boot(boot));
     }
     Ok(())
+}
+
+/// A type of machine that has what its parts need.
+fn machine(value: String) -> Result<String> {
+    let part = |key: &str| value.split(',').find_map(|p| p.strip_prefix(key)?.strip_prefix('='));
+    let viommu = part("viommu");
+    let kind = part("type").or_else(|| value.split(',').find(|p| !p.contains('='))).unwrap_or_default();
+    let why = match (viommu, part("aw-bits")) {
+        (Some("intel"), _) if !kind.contains("q35") => "to use Intel vIOMMU please set the machine type to q35",
+        (Some("intel"), Some(bits)) if !matches!(bits, "39" | "48") => {
+            "Intel vIOMMU supports only 39 or 48 bits as address width"
+        }
+        (None, Some(_)) => "cannot set aw-bits if no vIOMMU is configured",
+        _ => return Ok(value),
+    };
+    Err(Refusal::die(why))
 }
 
 /// An order of boot devices whose devices are all there.

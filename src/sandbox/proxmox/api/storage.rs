@@ -232,11 +232,17 @@ fn section(call: &Call<'_>, name: &str, storage: &Storage) -> Value {
     let mut row = Map::new();
     row.insert("storage".into(), json!(name));
     row.insert("type".into(), json!(storage.kind));
-    row.insert("content".into(), json!(content.join(",")));
+    row.insert("content".into(), json!(if content.is_empty() { "none".into() } else { content.join(",") }));
     if let Some(path) = &storage.path {
         row.insert("path".into(), json!(path));
     }
-    row.extend(storage.more.iter().map(|(k, v)| (k.clone(), json!(v))));
+    // The parser makes numbers of what the schema calls one.
+    let typed = |key: &str, value: &str| {
+        let schema = call.world.facts.method("POST", "/storage").and_then(|m| m.parameters.properties.get(key));
+        let number = schema.is_some_and(|s| ["boolean", "integer"].iter().any(|kind| s.is(kind)));
+        value.parse::<i64>().ok().filter(|_| number).map_or_else(|| json!(value), |n| json!(n))
+    };
+    row.extend(storage.more.iter().map(|(k, v)| (k.clone(), typed(k, v))));
     row.insert("digest".into(), json!(digest(call.world)));
     Value::Object(row)
 }

@@ -1,10 +1,13 @@
 //! Writing `/storage`: which storages there are.
-use super::storage::{digest, of};
+use super::{
+    storage::{digest, of},
+    storage_plugin,
+};
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
     refusal::{Refusal, Result},
     schema::split_list,
-    state::Storage,
+    state::{Conf, Storage},
 };
 use serde_json::{Value, json};
 
@@ -14,42 +17,54 @@ pub const ENDPOINTS: &[Endpoint] = &[
     on("DELETE", "/storage/{storage}", delete),
 ];
 
-/// What a plugin cannot do without.
-fn required(kind: &str) -> &'static [&'static str] {
-    match kind {
-        "dir" | "btrfs" => &["path"],
-        "nfs" => &["export", "server"],
-        "cifs" => &["server", "share"],
-        "lvm" => &["vgname"],
-        "lvmthin" => &["thinpool", "vgname"],
-        "zfspool" => &["pool"],
-        "pbs" => &["datastore", "server"],
-        _ => &[],
-    }
+/// `//srv/./x/` is `/srv/x` (`File::Spec->canonpath`).
+fn canonical(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
+    format!("/{}", parts.join("/"))
+}
+
+/// What the config itself keeps: secrets lie in files of their own.
+fn without_secrets(kind: &str, mut given: Conf) -> Conf {
+    given.retain(|key, _| !storage_plugin::is_secret(kind, key));
+    given
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer> {
     let name = call.take("storage").unwrap_or_default();
     let kind = call.take("type").unwrap_or_default();
-    if let Some(missing) = required(&kind).iter().find(|k| call.arg(k).is_none()) {
-        return Err(Refusal::die(format!("missing value for required option '{missing}'")));
+    let mut given = without_secrets(&kind, call.given.rest());
+    if given.get("nodes").is_some_and(String::is_empty) {
+        given.remove("nodes");
     }
-    if call.arg("path").is_some_and(|p| !p.starts_with('/')) {
+    if matches!(kind.as_str(), "nfs" | "cifs" | "cephfs") && given.get("path").is_none_or(String::is_empty) {
+        given.insert("path".into(), format!("/mnt/pve/{name}"));
+    }
+    if given.get("path").is_some_and(|p| !p.starts_with('/')) {
         let why = "invalid format - value does not look like a valid absolute path\n";
         return Err(Refusal::parameter("path", why));
     }
-    if call.world.state.storages.contains_key(&name) {
-        return Err(Refusal::die(format!("create storage failed: storage ID '{name}' already defined")));
+    storage_plugin::check(&kind, &given, true)?;
+    let content = storage_plugin::content(&kind, given.remove("content").as_deref())?;
+    let mut path = given.remove("path");
+    if let Some(path) = path.as_mut().filter(|_| matches!(kind.as_str(), "dir" | "btrfs")) {
+        let odd = |b: u8| !(b.is_ascii_alphanumeric() || b"-/_.@".contains(&b));
+        if path.len() < 2 || path.bytes().any(odd) {
+            return Err(Refusal::die(format!("illegal path for directory storage: {path}")));
+        }
+        *path = canonical(path);
     }
-    let content = match call.take("content") {
-        Some(given) => split_list(&given).into_iter().collect(),
-        None => ["images", "rootdir"].map(str::to_string).into(),
-    };
+    let failed = |why: String| Refusal::die(format!("create storage failed: {why}"));
+    if call.world.state.storages.contains_key(&name) {
+        return Err(failed(format!("storage ID '{name}' already defined")));
+    }
+    let node = call.node();
     // A new directory lies on the node's own disk.
     let total = call.world.state.storages.values().map(|s| s.total).next().unwrap_or(100 << 30);
-    let path = call.take("path");
-    let more = call.given.rest();
-    let storage = Storage { kind: kind.clone(), content, path, total, more, ..Storage::default() };
+    let storage = Storage { kind: kind.clone(), content, path, total, more: given, ..Storage::default() };
+    // Only what is switched on here is tried.
+    if storage.is_on(&node) && storage.more.get("disable").is_none_or(|d| d != "1") {
+        storage_plugin::reachable(&call.world.state, &name, &kind, &storage.more).map_err(|why| failed(why.text()))?;
+    }
     call.world.state.storages.insert(name.clone(), storage);
     call.world.touched = true;
     Ok(json!({"storage": name, "type": kind}).into())
@@ -58,23 +73,30 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
 fn update(call: &mut Call<'_>) -> Result<Answer> {
     let name = call.take("storage").unwrap_or_default();
     let failed = |why: String| Refusal::die(format!("update storage failed: {why}"));
-    of(call.world, &name).map_err(|why| failed(why.text()))?;
     let current = digest(call.world);
     if call.take("digest").is_some_and(|given| given != current) {
         return Err(failed("detected modified configuration - file changed by other user? Try again.".into()));
     }
-    let delete = split_list(&call.take("delete").unwrap_or_default());
-    let content = call.take("content");
-    let more = call.given.rest();
+    let kind = of(call.world, &name).map_err(|why| failed(why.text()))?.kind.clone();
+    let mut delete = split_list(&call.take("delete").unwrap_or_default());
+    delete.retain(|key| !storage_plugin::is_secret(&kind, key));
+    let mut given = without_secrets(&kind, call.given.rest());
+    let checked = storage_plugin::check(&kind, &given, false)
+        .and_then(|()| delete.iter().try_for_each(|key| storage_plugin::deletable(&kind, key, &given)));
+    checked.map_err(|why| failed(why.text()))?;
+    let named = given.remove("content");
+    let content = match (&named, delete.iter().any(|key| key == "content")) {
+        (None, false) => None,
+        _ => Some(storage_plugin::content(&kind, named.as_deref()).map_err(|why| failed(why.text()))?),
+    };
     let Some(storage) = call.world.state.storages.get_mut(&name) else { return Ok(Value::Null.into()) };
-    if let Some(content) = content {
-        storage.content = split_list(&content).into_iter().collect();
-    }
-    storage.more.extend(more);
+    storage.content = content.unwrap_or_else(|| std::mem::take(&mut storage.content));
     for key in &delete {
         storage.more.remove(key);
     }
-    let kind = storage.kind.clone();
+    storage.more.extend(given);
+    // A list of no nodes is none.
+    storage.more.retain(|key, value| key != "nodes" || !value.is_empty());
     call.world.touched = true;
     Ok(json!({"storage": name, "type": kind}).into())
 }

@@ -65,6 +65,10 @@ pub fn perform(world: &mut World, work: Work, log: &mut Vec<String>) -> Result<(
             node_guests::perform(world, &guests, start, timeout, log);
             Ok(())
         }
+        Work::SuspendAll { guests } => {
+            node_guests::perform_suspend(world, &guests, log);
+            Ok(())
+        }
         Work::RemoveBackups { volids } => {
             for volid in volids {
                 log.push(format!("removing backup '{volid}'"));

@@ -4,6 +4,7 @@ mod behaviour;
 mod client;
 mod cluster;
 mod containers;
+mod definitions;
 mod firewall;
 mod machine_backups;
 mod machines;

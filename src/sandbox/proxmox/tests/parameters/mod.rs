@@ -16,6 +16,9 @@ const FAMILIES: &[&str] = &["/nodes/{node}/lxc", "/nodes/{node}/qemu", "/nodes/{
 /// Endpoints that succeed by no console call, and where else their parameters are tried.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("POST /nodes/{node}/storage/{storage}/upload", "it takes a file: the test of checksums"),
+    ("POST /access/domains", "what a realm takes depends on its type: the test of realms"),
+    ("PUT /access/domains/{realm}", "what a realm takes depends on its type: the test of realms"),
+    ("POST /access/domains/{realm}/sync", "no directory is there: 501"),
     ("POST /nodes/{node}/qemu/{vmid}/agent/exec", "nothing runs inside: 501"),
     ("POST /nodes/{node}/qemu/{vmid}/agent/file-write", "nothing lies inside: 501"),
     ("POST /nodes/{node}/qemu/{vmid}/agent/set-user-password", "nobody is inside: 501"),
