@@ -21,7 +21,7 @@ const FLOORS: &[(&str, f64)] = &[
     ("access", 98.0),
     ("firewall", 98.0),
     ("node", 91.0),
-    ("backup", 85.0),
+    ("backup", 88.0),
 ];
 
 fn kept() -> PathBuf {
