@@ -20,9 +20,6 @@ use tokio::time::Instant;
 /// The parameters of one call, by name.
 pub type Parameters = BTreeMap<String, String>;
 
-/// How long the statistics behind a listing may still show the power state of before.
-const STALE: Duration = Duration::from_secs(25);
-
 /// The configuration of a guest.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Config {
@@ -149,13 +146,12 @@ impl Proxmox {
         Ok(power(data.get("status").and_then(Value::as_str)))
     }
 
-    /// Whether a listed guest runs: the word of the listing where that can be relied on, else the node's.
+    /// Whether a listed guest runs: what its node has said ([`Self::ask_power`]), else what it says now.
     pub async fn power_of(&self, guest: &Guest) -> Answer<Power> {
-        let touched = self.wire.touched(guest.vmid).is_some_and(|at| at.elapsed() < STALE);
-        if guest.power == Power::Running && !touched {
-            return Ok(Power::Running);
+        match guest.power {
+            Power::Unknown => self.power(&guest.at()).await,
+            said => Ok(said),
         }
-        self.power(&guest.at()).await
     }
 
     /// Creates a guest and waits until it is complete.
@@ -167,7 +163,6 @@ impl Proxmox {
         let mut pairs: Pairs = vec![("vmid".into(), guest.vmid.to_string())];
         pairs.extend(parameters.clone());
         self.admit(&attempted, guest.kind, parameters.iter()).await?;
-        self.wire.touch(guest.vmid);
         self.expect(guest);
         match guest.kind {
             GuestType::Lxc => self.act(&attempted, Method::POST, &guest.all(), &pairs).await,
@@ -229,7 +224,6 @@ impl Proxmox {
     pub async fn reboot(&self, guest: &At, timeout: Duration) -> Answer<()> {
         let attempted = format!("restart {guest}");
         let pairs = vec![("timeout".into(), timeout.as_secs().to_string())];
-        self.wire.touch(guest.vmid);
         self.act(&attempted, Method::POST, &format!("{}/status/reboot", guest.path()), &pairs).await
     }
 
@@ -282,7 +276,6 @@ impl Proxmox {
     }
 
     async fn switch(&self, attempted: &str, guest: &At, verb: &str, pairs: Pairs, wanted: Power) -> Answer<()> {
-        self.wire.touch(guest.vmid);
         let path = format!("{}/status/{verb}", guest.path());
         match self.acted(attempted, Method::POST, &path, &pairs).await {
             Ok(Some(task)) if task.is_request() => self.await_power(attempted, guest, wanted).await,

@@ -46,24 +46,25 @@ impl Display for GuestType {
     }
 }
 
-/// What a listing says about the power state, which may be 20 s old.
+/// Whether a guest runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Power {
     Running,
     Stopped,
-    /// Right after a create, or when the node does not report.
+    /// Nobody has asked, or its node does not know.
     Unknown,
 }
 
-/// One line of the listing. Existence, lock and tags are fresh; name and power come from statistics that are gathered every
-/// 10 s, the power until [`Proxmox::ask_power`].
+/// One line of the listing. Existence, lock and tags are fresh; the name comes from statistics that are gathered every 10 s. So
+/// does what the listing says of the power, which may be 20 s old and is not used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Guest {
     pub vmid: u32,
     pub node: String,
     pub kind: GuestType,
     pub name: Option<String>,
+    /// As its node said when it was asked: [`Proxmox::ask_power`].
     pub power: Power,
     pub template: bool,
     pub tags: BTreeSet<String>,
@@ -94,8 +95,7 @@ impl Proxmox {
         Ok(guests)
     }
 
-    /// Puts what the nodes say of the power of these guests in the place of what the listing said, which may be 20 s old: one call
-    /// for each type on each node, however many guests there are.
+    /// Asks the nodes of these guests which of them run: one call for each type on each node, however many guests there are.
     ///
     /// # Errors
     /// All that a read may bring, of any of the nodes.
@@ -165,7 +165,7 @@ fn guest(line: &Value) -> Result<Option<Guest>, String> {
         node: field("node").ok_or("a guest without `node`")?,
         kind,
         name: field("name"),
-        power: power(field("status").as_deref()),
+        power: Power::Unknown,
         template: line.get("template").and_then(values::number) == Some(1),
         tags: tags::parse(&field("tags").unwrap_or_default()),
         lock: field("lock").filter(|l| !l.is_empty()),

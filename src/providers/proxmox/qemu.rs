@@ -68,7 +68,6 @@ impl Proxmox {
         ];
         let rest = [("storage", &of.storage), ("snapname", &of.snapshot), ("target", &of.target), ("pool", &of.pool)];
         pairs.extend(rest.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))));
-        self.wire.touch(vmid);
         let path = format!("{}/clone", source.path());
         self.patient().act(&attempted, Method::POST, &path, &pairs).await
     }

@@ -8,7 +8,6 @@ use reqwest::{Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::{
-    collections::HashMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -52,7 +51,6 @@ pub(super) struct Wire {
     pub(super) release: OnceCell<Release>,
     /// How far the server's clock is ahead of ours, in seconds, as of the last answer.
     ahead: Mutex<Option<i64>>,
-    touched: Mutex<HashMap<u32, Instant>>,
 }
 
 /// Why an exchange brought nothing.
@@ -97,7 +95,6 @@ impl Wire {
             queue: Queue::default(),
             release: OnceCell::new(),
             ahead: Mutex::default(),
-            touched: Mutex::default(),
         })
     }
 
@@ -113,7 +110,6 @@ impl Wire {
             queue: Queue::default(),
             release: OnceCell::new(),
             ahead: Mutex::default(),
-            touched: Mutex::default(),
         };
         self.endpoints.iter().map(|endpoint| (named(endpoint), alone(endpoint))).collect()
     }
@@ -129,14 +125,6 @@ impl Wire {
         self.exchange(attempted, method, path, &encoded).await
     }
 
-    /// Notes that the power state of a guest is being changed.
-    pub fn touch(&self, vmid: u32) {
-        lock(&self.touched).insert(vmid, Instant::now());
-    }
-    /// When this client last changed the power state of a guest.
-    pub fn touched(&self, vmid: u32) -> Option<Instant> {
-        lock(&self.touched).get(&vmid).copied()
-    }
     /// How far the server's clock is ahead of ours, in whole seconds; `None` before it answered.
     pub fn ahead(&self) -> Option<i64> {
         *lock(&self.ahead)

@@ -38,9 +38,7 @@ pub async fn observe(providers: &Providers, scope: &Scope) -> Observed<Guest> {
     let seen = async {
         let guests = listed(providers).await?;
         let of_interest = |g: &proxmox::Guest| g.tags.contains(notes::TAG) || is_wanted(scope, g);
-        let mut guests: Vec<_> = guests.into_iter().filter(of_interest).collect();
-        client(providers)?.ask_power(&mut guests).await?;
-        read(providers, scope, guests).await
+        read(providers, scope, guests.into_iter().filter(of_interest).collect()).await
     };
     match seen.await {
         Ok(inventory) => Observation::Complete(inventory),
@@ -95,11 +93,10 @@ pub async fn look(providers: &Providers, scope: &Scope, keys: &[Vmid]) -> Answer
     Ok(inventory)
 }
 
-/// A guest, where it is still on the node where it was last seen. What was listed of its power and name may be old by
-/// now, so nothing of that is used.
+/// A guest, where it is still on the node where it was last seen. What was listed of its name may be old by now, so that is
+/// not used.
 async fn at_home(pve: &Proxmox, scope: &Scope, vmid: u32) -> Answer<Option<(proxmox::Guest, Live)>> {
     let Some(mut guest) = pve.last_seen(vmid) else { return Ok(None) };
-    guest.power = Power::Unknown;
     let Some(mut live) = live(pve, &Claim::on(scope, &guest), &guest).await? else { return Ok(None) };
     live.template = live.config.get("template").is_some_and(|set| set == "1");
     let name = if guest.kind == GuestType::Lxc { "hostname" } else { "name" };
@@ -126,8 +123,9 @@ fn is_wanted(scope: &Scope, guest: &proxmox::Guest) -> bool {
 }
 
 /// The client bounds how many calls are in flight.
-async fn read(providers: &Providers, scope: &Scope, guests: Vec<proxmox::Guest>) -> Answer<Inventory<Guest>> {
+async fn read(providers: &Providers, scope: &Scope, mut guests: Vec<proxmox::Guest>) -> Answer<Inventory<Guest>> {
     let pve = client(providers)?;
+    pve.ask_power(&mut guests).await?;
     let mut reading = JoinSet::new();
     for guest in guests {
         let (pve, secrets, claim) = (pve.clone(), providers.secrets.clone(), Claim::on(scope, &guest));

@@ -59,10 +59,8 @@ async fn inside(providers: &Providers, scope: &Scope, keys: Option<&[UnitKey]>) 
     };
     let acting = keys.is_some();
     let mut guests: Vec<_> = guests.into_iter().filter(|g| g.kind == GuestType::Lxc && of_interest(g)).collect();
-    if !acting && pve.ask_power(&mut guests).await.is_err() {
-        // A node that does not answer hides its own guests only: each is asked, and says so.
-        guests.iter_mut().for_each(|guest| guest.power = Power::Unknown);
-    }
+    // A node that does not answer hides its own guests only: each of them is asked for then, and says so.
+    let _ = pve.ask_power(&mut guests).await;
     let (mut looking, slots) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
     for guest in guests {
         let Ok(vmid) = Vmid::try_from(guest.vmid) else { continue };
