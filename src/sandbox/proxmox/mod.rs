@@ -6,6 +6,7 @@
 //! (`task`). What answers look like was taken from recorded exchanges with a real Proxmox VE 9.2.11; what a call accepts,
 //! from the facts of 9.2.11 and 8.4.21.
 mod access;
+mod accounts;
 mod api;
 mod calendar;
 mod call;
