@@ -28,6 +28,7 @@ pub mod pveum;
 mod refusal;
 mod roles;
 mod schema;
+mod section;
 mod seed;
 mod simulator;
 pub mod state;

@@ -1,5 +1,5 @@
 //! `/access`: permissions, the access control list.
-use super::access_realms::kind_of;
+use super::access_realms;
 use crate::sandbox::proxmox::{
     access::Who,
     call::{Answer, Call, Endpoint, on},
@@ -31,11 +31,10 @@ fn factor(call: &mut Call<'_>) -> Result<Answer> {
 fn factors(call: &mut Call<'_>) -> Result<Answer> {
     let realm = call.arg("userid").and_then(|user| user.rsplit_once('@')).map_or("", |(_, realm)| realm);
     let access = &call.world.state.access;
-    if kind_of(access, realm).is_none() {
+    if access_realms::kind_of(access, realm).is_none() {
         return Err(Refusal::die(format!("auth domain '{realm}' does not exist")));
     }
-    let set = access.realms.get(realm).and_then(|conf| conf.get("tfa"));
-    let kind = set.and_then(|tfa| tfa.split(',').find_map(|part| part.strip_prefix("type=")));
+    let kind = access.realms.get(realm).and_then(access_realms::factor);
     let mut row: Map<String, Value> = kind.map(|kind| ("realm".to_string(), json!(kind))).into_iter().collect();
     if call.flag("multiple") {
         row.insert("user".into(), json!([]));

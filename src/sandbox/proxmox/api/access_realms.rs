@@ -2,9 +2,10 @@
 //! identity provider is there to be asked.
 use crate::sandbox::proxmox::{
     call::{Answer, Call, Endpoint, on},
-    config_file,
+    config_file, property,
     refusal::{Refusal, Result},
     schema::split_list,
+    section::{self, Options},
     state::{Access, Conf},
 };
 use serde_json::{Map, Value, json};
@@ -22,8 +23,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
 const BUILT_IN: &[(&str, &str)] =
     &[("pam", "Linux PAM standard authentication"), ("pve", "Proxmox VE authentication server")];
 
-/// What the sections of each type hold: what is required, what may be given, what is never changed.
-fn options(kind: &str) -> [&'static [&'static str]; 3] {
+/// What the sections of each type hold.
+fn options(kind: &str) -> Options {
     const DIRECTORY: &[&str] = &[
         "server2",
         "port",
@@ -50,30 +51,32 @@ fn options(kind: &str) -> [&'static [&'static str]; 3] {
         "mode",
         "case-sensitive",
     ];
-    match kind {
-        "ldap" => [&["base_dn", "server1", "user_attr"], DIRECTORY, &[]],
-        "ad" => [&["domain", "server1"], DIRECTORY, &[]],
-        "openid" => [
-            &["client-id", "issuer-url"],
-            &[
-                "client-key",
-                "autocreate",
-                "username-claim",
-                "groups-claim",
-                "groups-autocreate",
-                "groups-overwrite",
-                "prompt",
-                "scopes",
-                "acr-values",
-                "audiences",
-                "default",
-                "comment",
-                "query-userinfo",
-            ],
-            &["username-claim"],
-        ],
-        _ => [&[], &["default", "comment", "tfa"], &[]],
-    }
+    const IDENTITY: &[&str] = &[
+        "client-key",
+        "autocreate",
+        "username-claim",
+        "groups-claim",
+        "groups-autocreate",
+        "groups-overwrite",
+        "prompt",
+        "scopes",
+        "acr-values",
+        "audiences",
+        "default",
+        "comment",
+        "query-userinfo",
+    ];
+    let (required, optional, fixed): (&'static [&'static str], &[&'static str], &[&'static str]) = match kind {
+        "ldap" => (&["base_dn", "server1", "user_attr"], DIRECTORY, &[]),
+        "ad" => (&["domain", "server1"], DIRECTORY, &[]),
+        "openid" => (&["client-id", "issuer-url"], IDENTITY, &["username-claim"]),
+        _ => (&[], &["default", "comment", "tfa"], &[]),
+    };
+    Options { required, optional: optional.to_vec(), fixed: fixed.to_vec() }
+}
+
+fn is_directory(kind: &str) -> bool {
+    matches!(kind, "ldap" | "ad")
 }
 
 /// Realms by name: the built-in ones are always there.
@@ -96,6 +99,11 @@ pub fn kind_of(access: &Access, realm: &str) -> Option<String> {
     all(access).find(|(name, _)| name == realm)?.1.remove("type")
 }
 
+/// The kind of second factor that a realm asks for: of `type=oath,step=30`, `oath`.
+pub fn factor(realm: &Conf) -> Option<&str> {
+    realm.get("tfa")?.split(',').find_map(|part| part.strip_prefix("type="))
+}
+
 /// The digest of `domains.cfg`, which is empty until something is written.
 fn digest(access: &Access) -> String {
     let section = |(name, conf): (String, Conf)| {
@@ -112,8 +120,7 @@ fn list(call: &mut Call<'_>) -> Result<Answer> {
         let mut row = Map::from_iter([("realm".to_string(), json!(name)), ("type".to_string(), json!(conf["type"]))]);
         row.extend(conf.get("comment").map(|comment| ("comment".to_string(), json!(comment))));
         row.extend(conf.get("default").filter(|d| *d == "1").map(|_| ("default".to_string(), json!(1))));
-        let factor = conf.get("tfa").and_then(|tfa| tfa.split(',').find_map(|part| part.strip_prefix("type=")));
-        row.extend(factor.map(|kind| ("tfa".to_string(), json!(kind))));
+        row.extend(factor(&conf).map(|kind| ("tfa".to_string(), json!(kind))));
         Value::Object(row)
     });
     Ok(Value::Array(rows.collect()).into())
@@ -128,11 +135,8 @@ fn one(call: &mut Call<'_>) -> Result<Answer> {
     let access = &call.world.state.access;
     let missing = || Refusal::die(format!("domain '{name}' does not exist"));
     let (_, conf) = all(access).find(|(realm, _)| *realm == name).ok_or_else(missing)?;
-    let schema = call.world.facts.method("POST", "/access/domains");
     let typed = |(key, value): (&String, &String)| {
-        let schema = schema.and_then(|m| m.parameters.properties.get(key));
-        let number = schema.is_some_and(|s| ["boolean", "integer"].iter().any(|kind| s.is(kind)));
-        (key.clone(), value.parse::<i64>().ok().filter(|_| number).map_or_else(|| json!(value), |n| json!(n)))
+        (key.clone(), section::read(&call.world.facts, "/access/domains", key, value))
     };
     let mut row: Map<String, Value> = conf.iter().map(typed).collect();
     if name == "pam" {
@@ -142,35 +146,42 @@ fn one(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Value::Object(row).into())
 }
 
-/// Checks what a section is to hold.
-fn check(kind: &str, given: &Conf, create: bool) -> Result<(), String> {
-    let [required, optional, fixed] = options(kind);
-    for (key, value) in given {
-        let key = key.as_str();
-        if !create && fixed.contains(&key) {
-            return Err(format!("can't change value of fixed parameter '{key}'"));
-        }
-        if !required.contains(&key) && !optional.contains(&key) {
-            return Err(format!("unexpected property '{key}'"));
-        }
-        // A comment is encoded before it is written.
-        if key != "comment" && value.contains(['\n', '\r']) {
-            return Err("property contains a line feed".into());
-        }
+/// What was given for a section of this type, checked. `full` and `purge` became parts of `remove-vanished`.
+fn checked(kind: &str, mut given: Conf, create: bool) -> std::result::Result<Conf, String> {
+    if let Some(options) = given.get_mut("sync-defaults-options").filter(|_| is_directory(kind)) {
+        *options = renewed(options);
     }
-    let missing = required.iter().find(|key| create && !given.contains_key(**key));
-    missing.map_or(Ok(()), |key| Err(format!("missing value for required option '{key}'")))
+    options(kind).check(&given, create)?;
+    Ok(given)
 }
 
-/// Who is to be asked whether the server answers, and can be.
-fn connection(kind: &str, asked: Option<String>) -> Result<(), String> {
+fn renewed(options: &str) -> String {
+    let mut parts: Conf =
+        options.split(',').filter_map(|part| part.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let mut took = |key: &str| parts.remove(key).is_some_and(|value| property::boolean(&value) == Some(true));
+    let all = [("full", "entry"), ("full", "properties"), ("purge", "acl")];
+    let old = [took("full"), took("purge")];
+    let meant = all.iter().filter(|(key, _)| old[usize::from(*key == "purge")]).map(|(_, word)| *word);
+    let meant = meant.collect::<Vec<_>>().join(";");
+    if !meant.is_empty() {
+        parts.entry("remove-vanished".into()).or_insert(meant);
+    }
+    parts.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// Whether a connection to the server is to be tried.
+fn connects(kind: &str, asked: Option<String>) -> std::result::Result<bool, String> {
     match asked {
-        Some(_) if !matches!(kind, "ldap" | "ad") => {
+        Some(_) if !is_directory(kind) => {
             Err("'check-connection' parameter can only be set for realms of type 'ldap' or 'ad'".into())
         }
-        Some(asked) if asked == "1" => Err("connect: Connection refused".into()),
-        _ => Ok(()),
+        asked => Ok(asked.is_some_and(|asked| asked == "1")),
     }
+}
+
+/// Whether a server answers, and what it holds, nobody can say here.
+fn no_server() -> Refusal {
+    Refusal::not_simulated("the directory of a realm")
 }
 
 /// There is one default at most.
@@ -189,16 +200,19 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
     call.take("password");
     let asked = call.take("check-connection");
     let given = call.given.rest();
+    let failed = |why: String| Refusal::die(format!("add auth server failed: {why}"));
     let access = &mut call.world.state.access;
-    let reserved = |name: &str| BUILT_IN.iter().any(|(built_in, _)| *built_in == name);
-    let refused = match () {
-        () if kind_of(access, &name).is_some() => Err(format!("domain '{name}' already exists")),
-        () if reserved(&kind) => Err(format!("unable to create builtin type '{kind}'")),
-        () if asked.is_some() && !matches!(kind.as_str(), "ldap" | "ad") => connection(&kind, asked.clone()),
-        () => check(&kind, &given, true).and_then(|()| connection(&kind, asked)),
-    };
-    refused.map_err(|why| Refusal::die(format!("add auth server failed: {why}")))?;
-    let mut conf = given;
+    if kind_of(access, &name).is_some() {
+        return Err(failed(format!("domain '{name}' already exists")));
+    }
+    if BUILT_IN.iter().any(|(built_in, _)| *built_in == kind) {
+        return Err(failed(format!("unable to create builtin type '{kind}'")));
+    }
+    let connects = connects(&kind, asked).map_err(failed)?;
+    let mut conf = checked(&kind, given, true).map_err(failed)?;
+    if connects {
+        return Err(no_server());
+    }
     conf.insert("type".into(), kind);
     access.realms.insert(name.clone(), conf);
     keep_one_default(access, &name);
@@ -220,13 +234,14 @@ fn update(call: &mut Call<'_>) -> Result<Answer> {
     let (password, asked) = (call.take("password"), call.take("check-connection"));
     let delete = split_list(&call.take("delete").unwrap_or_default());
     let given = call.given.rest();
-    if asked.is_some() && !matches!(kind.as_str(), "ldap" | "ad") {
-        connection(&kind, asked.clone()).map_err(failed)?;
-    }
+    let connects = connects(&kind, asked).map_err(failed)?;
     if delete.is_empty() && given.is_empty() && password.is_none() {
         return Err(failed("no options specified".into()));
     }
-    check(&kind, &given, false).and_then(|()| connection(&kind, asked)).map_err(failed)?;
+    let given = checked(&kind, given, false).map_err(failed)?;
+    if connects {
+        return Err(no_server());
+    }
     for key in &delete {
         conf.remove(key);
     }
@@ -255,7 +270,7 @@ fn sync(call: &mut Call<'_>) -> Result<Answer> {
     let name = name(call);
     match kind_of(&call.world.state.access, &name).as_deref() {
         None => Err(Refusal::parameter("realm", "Realm does not exist.")),
-        Some("ldap" | "ad") => {
+        Some(kind) if is_directory(kind) => {
             let conf = call.world.state.access.realms.get(&name);
             let defaults = conf.and_then(|conf| conf.get("sync-defaults-options"));
             let scoped = defaults.is_some_and(|d| d.split(',').any(|part| part.starts_with("scope=")));
@@ -263,7 +278,7 @@ fn sync(call: &mut Call<'_>) -> Result<Answer> {
                 let why = "Not passed as parameter and not defined in realm default sync options.";
                 return Err(Refusal::parameter("scope", why));
             }
-            Err(Refusal::not_simulated("the directory of a realm"))
+            Err(no_server())
         }
         Some(kind) => Err(Refusal::die(format!("Cannot sync realm type '{kind}'! Only LDAP/AD realms can be synced."))),
     }

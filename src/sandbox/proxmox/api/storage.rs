@@ -5,6 +5,7 @@ use crate::sandbox::proxmox::{
     config_file,
     refusal::{Refusal, Result},
     schema::split_list,
+    section,
     state::{State, Storage, Volume},
     task::Work,
     world::World,
@@ -227,7 +228,7 @@ fn visible(call: &Call<'_>, name: &str) -> bool {
     call.world.state.may(&call.who, &format!("/storage/{name}"), &any, true)
 }
 
-fn section(call: &Call<'_>, name: &str, storage: &Storage) -> Value {
+fn shown(call: &Call<'_>, name: &str, storage: &Storage) -> Value {
     let content: Vec<&str> = storage.content.iter().map(String::as_str).collect();
     let mut row = Map::new();
     row.insert("storage".into(), json!(name));
@@ -236,13 +237,9 @@ fn section(call: &Call<'_>, name: &str, storage: &Storage) -> Value {
     if let Some(path) = &storage.path {
         row.insert("path".into(), json!(path));
     }
-    // The parser makes numbers of what the schema calls one.
-    let typed = |key: &str, value: &str| {
-        let schema = call.world.facts.method("POST", "/storage").and_then(|m| m.parameters.properties.get(key));
-        let number = schema.is_some_and(|s| ["boolean", "integer"].iter().any(|kind| s.is(kind)));
-        value.parse::<i64>().ok().filter(|_| number).map_or_else(|| json!(value), |n| json!(n))
-    };
-    row.extend(storage.more.iter().map(|(k, v)| (k.clone(), typed(k, v))));
+    let typed =
+        |(key, value): (&String, &String)| (key.clone(), section::read(&call.world.facts, "/storage", key, value));
+    row.extend(storage.more.iter().map(typed));
     row.insert("digest".into(), json!(digest(call.world)));
     Value::Object(row)
 }
@@ -266,12 +263,12 @@ pub fn digest(world: &World) -> String {
 fn configured(call: &mut Call<'_>) -> Result<Answer> {
     let kind = call.arg("type");
     let rows = call.world.state.storages.iter().filter(|(n, s)| visible(call, n) && kind.is_none_or(|k| s.kind == k));
-    Ok(Value::Array(rows.map(|(n, s)| section(call, n, s)).collect()).into())
+    Ok(Value::Array(rows.map(|(n, s)| shown(call, n, s)).collect()).into())
 }
 
 fn one_configured(call: &mut Call<'_>) -> Result<Answer> {
     let name = call.arg("storage").unwrap_or_default().to_string();
-    Ok(section(call, &name, of(call.world, &name)?).into())
+    Ok(shown(call, &name, of(call.world, &name)?).into())
 }
 
 fn figures(state: &State, storage: &Storage) -> Map<String, Value> {

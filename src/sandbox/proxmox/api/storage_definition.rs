@@ -43,7 +43,8 @@ fn create(call: &mut Call<'_>) -> Result<Answer> {
         let why = "invalid format - value does not look like a valid absolute path\n";
         return Err(Refusal::parameter("path", why));
     }
-    storage_plugin::check(&kind, &given, true)?;
+    let options = storage_plugin::options(&kind);
+    options.map_or(Ok(()), |options| options.check(&given, true)).map_err(Refusal::die)?;
     let content = storage_plugin::content(&kind, given.remove("content").as_deref())?;
     let mut path = given.remove("path");
     if let Some(path) = path.as_mut().filter(|_| matches!(kind.as_str(), "dir" | "btrfs")) {
@@ -81,9 +82,10 @@ fn update(call: &mut Call<'_>) -> Result<Answer> {
     let mut delete = split_list(&call.take("delete").unwrap_or_default());
     delete.retain(|key| !storage_plugin::is_secret(&kind, key));
     let mut given = without_secrets(&kind, call.given.rest());
-    let checked = storage_plugin::check(&kind, &given, false)
-        .and_then(|()| delete.iter().try_for_each(|key| storage_plugin::deletable(&kind, key, &given)));
-    checked.map_err(|why| failed(why.text()))?;
+    if let Some(options) = storage_plugin::options(&kind) {
+        options.check(&given, false).map_err(failed)?;
+        delete.iter().try_for_each(|key| options.deletable(key, &given)).map_err(failed)?;
+    }
     let named = given.remove("content");
     let content = match (&named, delete.iter().any(|key| key == "content")) {
         (None, false) => None,

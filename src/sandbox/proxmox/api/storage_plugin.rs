@@ -2,6 +2,7 @@
 use crate::sandbox::proxmox::{
     refusal::{Refusal, Result},
     schema::split_list,
+    section::Options,
     state::{Conf, State},
 };
 use std::collections::BTreeSet;
@@ -172,30 +173,15 @@ pub fn is_secret(kind: &str, key: &str) -> bool {
     }
 }
 
-/// Checks what a section is to hold (`check_config`): on creation also that nothing is missing.
-///
-/// # Errors
-/// 500 with the first key at fault.
-pub fn check(kind: &str, given: &Conf, create: bool) -> Result<()> {
-    let Some(plugin) = plugin(kind) else { return Ok(()) };
-    for (key, value) in given {
-        let key = key.as_str();
-        let fixed = plugin.fixed.contains(&key) || plugin.required.contains(&key) && !plugin.open.contains(&key);
-        if !create && fixed {
-            return Err(Refusal::die(format!("can't change value of fixed parameter '{key}'")));
-        }
-        let known = [plugin.required, plugin.optional, plugin.fixed, EVERY].iter().any(|all| all.contains(&key));
-        if !known {
-            return Err(Refusal::die(format!("unexpected property '{key}'")));
-        }
-        if value.contains(['\n', '\r']) {
-            return Err(Refusal::die("property contains a line feed"));
-        }
-    }
-    match plugin.required.iter().find(|key| create && !given.contains_key(**key)) {
-        Some(missing) => Err(Refusal::die(format!("missing value for required option '{missing}'"))),
-        None => Ok(()),
-    }
+/// What a section holds. `None`: nobody knows this plugin.
+pub fn options(kind: &str) -> Option<Options> {
+    let plugin = plugin(kind)?;
+    let never = plugin.required.iter().filter(|key| !plugin.open.contains(key)).copied();
+    Some(Options {
+        required: plugin.required,
+        optional: [plugin.optional, plugin.fixed, EVERY].concat(),
+        fixed: never.chain(plugin.fixed.iter().copied()).collect(),
+    })
 }
 
 /// The content of a section: what the plugin cannot hold is left out, as the real one does with a warning in its log.
@@ -214,23 +200,6 @@ pub fn content(kind: &str, given: Option<&str>) -> Result<BTreeSet<String>> {
         true => Err(Refusal::die("storage does not support content type 'none'")),
         false => Ok(kept),
     }
-}
-
-/// Demands that a key can be taken out of a section.
-///
-/// # Errors
-/// 500.
-pub fn deletable(kind: &str, key: &str, given: &Conf) -> Result<()> {
-    let Some(plugin) = plugin(kind) else { return Ok(()) };
-    let is = |all: &[&str]| all.contains(&key);
-    let why = match key {
-        _ if is(plugin.required) => format!("unable to delete required option '{key}'"),
-        _ if is(plugin.fixed) => format!("unable to delete fixed option '{key}'"),
-        _ if !is(plugin.optional) && !is(EVERY) => format!("no such option '{key}'"),
-        _ if given.contains_key(key) => format!("cannot set and delete property '{key}' at the same time!"),
-        _ => return Ok(()),
-    };
-    Err(Refusal::die(why))
 }
 
 /// Demands that what a new storage needs of the world can be reached (`activate_storage`): servers and pools are there where

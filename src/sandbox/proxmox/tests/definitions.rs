@@ -97,6 +97,7 @@ async fn realms_are_made_changed_and_removed() {
                 "update auth server failed: unexpected property 'client-id'",
             ),
             ("PUT", "/access/domains/corp", &[("port", "389"), ("default", "1"), ("comment", "a\nb")], ""),
+            ("PUT", "/access/domains/corp", &[("sync-defaults-options", "scope=users,purge=1,full=1")], ""),
             (
                 "PUT",
                 "/access/domains/nosuch",
@@ -116,6 +117,7 @@ async fn realms_are_made_changed_and_removed() {
     .await;
     let corp = client.get("/access/domains/corp").await;
     assert_eq!((&corp["port"], &corp["comment"], corp.get("default")), (&json!(389), &json!("a\nb"), None));
+    assert_eq!(corp["sync-defaults-options"], "remove-vanished=entry;properties;acl,scope=users");
     let listed = client.get("/access/domains").await;
     let of = |realm: &str| listed.as_array().unwrap().iter().find(|row| row["realm"] == realm).unwrap().clone();
     assert_eq!(of("pam"), json!({"realm": "pam", "type": "pam", "comment": "ours", "default": 1}));
